@@ -1,0 +1,168 @@
+"""Connections of the operator to one server: few, reused, bounded in time; used by ``server`` alone.
+
+psycopg_pool would bring background tasks and a second way for errors to surface. All that is needed here is a bound
+on concurrency and a retry on a connection that died while it lay idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from agentos_operator.clients.postgres.errors import (
+    DatabaseError,
+    DatabaseUnavailable,
+    connection_failure,
+    statement_failure,
+)
+from agentos_operator.clients.postgres.settings import ServerSettings, admin_credentials
+
+T = TypeVar("T")
+Row = dict[str, Any]
+Connection = psycopg.AsyncConnection[Row]
+
+_MAX_AGE_SECONDS = 900.0
+_ATTEMPTS = 3
+_LOST_RACES = ("42710", "42P06", "23505", "40001", "40P01", "42704", "3F000")
+"""Two operators created or dropped the same object, or crossed locks: looking again and planning anew settles it."""
+_GRACE_SECONDS = 5
+
+
+class Session:
+    """Statements on one connection, each with a deadline on our side of the wire too."""
+
+    def __init__(self, connection: Connection, settings: ServerSettings) -> None:
+        self._connection = connection
+        self._deadline = settings.statement_timeout + _GRACE_SECONDS
+        self.born = time.monotonic()
+        self.used = False
+        self.statements = 0
+        """Statements sent that change something."""
+
+    async def fetch(self, query: LiteralString | sql.Composable, parameters: dict[str, Any] | None = None) -> list[Row]:
+        """Rows of one query; prepared by psycopg once it has been used a few times."""
+        async with asyncio.timeout(self._deadline):
+            return await (await self._connection.execute(query, parameters)).fetchall()
+
+    async def apply(self, statements: Sequence[sql.Composable]) -> None:
+        """Send all ``statements`` in one message, which PostgreSQL runs as one transaction.
+
+        https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
+        """
+        if statements:
+            async with asyncio.timeout(self._deadline):
+                await self._connection.execute(sql.SQL(";\n").join(statements))
+            self.statements += len(statements)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the connection can serve another operation."""
+        young = time.monotonic() - self.born < _MAX_AGE_SECONDS
+        return young and self._connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+    async def close(self) -> None:
+        """Close the connection, whatever state it is in."""
+        await self._connection.close()
+
+
+class Connections:
+    """At most ``max_connections`` sessions, handed out to one operation at a time."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._idle: list[Session] = []
+        self._slots = asyncio.Semaphore(settings.max_connections)
+
+    async def run(self, operation: Callable[[Session], Awaitable[T]]) -> T:
+        """Result of ``operation``, which is idempotent: it may be started again on another connection.
+
+        The error is raised outside of the ``except`` block, so that not even its ``__context__`` holds psycopg's.
+        """
+        async with self._slots:
+            for attempt in range(_ATTEMPTS):
+                session = await self._session()
+                reused, session.used = session.used, True
+                try:
+                    return await operation(session)
+                except psycopg.Error as error:
+                    failure = statement_failure(self._settings.name, error)
+                    again = (reused and _connection_lost(error)) or error.sqlstate in _LOST_RACES
+                except TimeoutError:
+                    failure = DatabaseUnavailable(f"PostgreSQL server {self._settings.name} does not answer in time")
+                    again = False
+                finally:
+                    await self._give_back(session)
+                if not again or attempt == _ATTEMPTS - 1:
+                    raise failure
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def _session(self) -> Session:
+        while self._idle:
+            session = self._idle.pop()
+            if session.usable:
+                return session
+            await session.close()
+        user, password = admin_credentials(self._settings)
+        return Session(await connect(self._settings, user, password), self._settings)
+
+    async def _give_back(self, session: Session) -> None:
+        if session.usable:
+            self._idle.append(session)
+        else:
+            await session.close()
+
+
+async def connect(settings: ServerSettings, user: str, password: str) -> Connection:
+    """A connection that commits each message, resolves no name in a tenant's schema and never waits for ever."""
+    failure: DatabaseError
+    try:
+        async with asyncio.timeout(settings.connect_timeout + _GRACE_SECONDS):
+            return await psycopg.AsyncConnection.connect(
+                host=settings.host,
+                port=settings.port,
+                dbname=settings.database,
+                user=user,
+                password=password,
+                sslmode=settings.sslmode,
+                sslrootcert=str(settings.ca_file) if settings.ca_file else None,
+                connect_timeout=settings.connect_timeout,
+                application_name="agentos-operator",
+                options=_options(settings),
+                keepalives_idle=30,
+                tcp_user_timeout=settings.statement_timeout * 1000,
+                autocommit=True,
+                row_factory=dict_row,
+            )
+    except psycopg.Error as error:
+        failure = connection_failure(settings.name, settings.address, error)
+    except TimeoutError:
+        failure = connection_failure(settings.name, settings.address, TimeoutError("connection timeout expired"))
+    raise failure
+
+
+def _options(settings: ServerSettings) -> str:
+    """Settings of every session (https://www.postgresql.org/docs/current/runtime-config-client.html)."""
+    values = {
+        "statement_timeout": f"{settings.statement_timeout}s",
+        "lock_timeout": f"{settings.lock_timeout}s",
+        "idle_in_transaction_session_timeout": "60s",
+        "search_path": "pg_catalog",
+        "client_min_messages": "warning",
+        "standard_conforming_strings": "on",
+    }
+    return " ".join(f"-c {name}={value}" for name, value in values.items())
+
+
+def _connection_lost(error: psycopg.Error) -> bool:
+    return error.sqlstate is None or error.sqlstate.startswith(("57P", "08"))

@@ -1,0 +1,72 @@
+"""Where a PostgreSQL server is and how the operator logs in; constructed by whoever reads the operator's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from agentos_operator.clients.postgres.errors import DatabaseForbidden
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """One server and the database on it that workspaces live in."""
+
+    name: str
+    """Name in the operator's configuration; the only thing that error texts call the server."""
+    host: str
+    """Host name or address, as the tenants' pods use it too."""
+    port: int
+    """TCP port of PostgreSQL itself. A pooler in transaction mode does not keep the settings of a session."""
+    database: str
+    """Database that holds the workspaces' schemas; only for this purpose, owned by the operator's role."""
+    sslmode: str
+    """libpq's sslmode (https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS)."""
+    credentials_dir: Path
+    """Directory of a mounted Secret with the files ``username`` and ``password``.
+
+    Both are read at every connect, so that a rotated password is used without a restart.
+    """
+    ca_file: Path | None = None
+    """Certificate authorities for sslmode verify-ca and verify-full; None for the place that libpq looks in."""
+    max_connections: int = 4
+    """Connections that the operator holds at most; more would queue for PostgreSQL's locks on shared catalogs."""
+    connect_timeout: int = 5
+    """Seconds until a connection counts as failed."""
+    statement_timeout: int = 30
+    """Seconds until a statement is given up."""
+    lock_timeout: int = 5
+    """Seconds that a statement waits for a lock; also the longest time that tenants queue behind ours."""
+
+    @property
+    def address(self) -> str:
+        """Host and port, for messages."""
+        return f"{self.host}:{self.port}"
+
+
+def admin_credentials(settings: ServerSettings) -> tuple[str, str]:
+    """User name and password of the operator's role, as they are now."""
+    return _read(settings, "username"), _read(settings, "password")
+
+
+def login_url(settings: ServerSettings, role: str, password: str) -> str:
+    """Connection URI for ``role`` (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS)."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    user = f"{quote(role, safe='')}:{quote(password, safe='')}"
+    query = urlencode({"sslmode": settings.sslmode})
+    return f"postgresql://{user}@{host}:{settings.port}/{quote(settings.database, safe='')}?{query}"
+
+
+def _read(settings: ServerSettings, key: str) -> str:
+    path = settings.credentials_dir / key
+    try:
+        text = path.read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if not text:
+        raise DatabaseForbidden(
+            f"PostgreSQL server {settings.name}: the operator's credentials are missing; "
+            f"the Secret mounted at {settings.credentials_dir} must have the keys username and password"
+        )
+    return text

@@ -1,0 +1,43 @@
+"""All objects of an AgentDeployment as one typed bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agentos_operator.desired.config_map import build_config_map
+from agentos_operator.desired.deployment import build_deployment
+from agentos_operator.desired.route import build_route
+from agentos_operator.desired.service import build_disruption_budget, build_service
+from agentos_operator.resources.agent_deployment import AgentDeployment
+from agentos_operator.resources.common import Object
+from agentos_operator.settings import Settings
+
+
+@dataclass(frozen=True)
+class DeploymentObjects:
+    """What an AgentDeployment owns."""
+
+    config_map: Object
+    """Written before ``deployment``, whose pods mount it."""
+    deployment: Object
+    service: Object
+    disruption_budget: Object
+    route: Object
+
+
+def build_deployment_objects(
+    deployment: AgentDeployment, workspace: str, credentials: Mapping[str, str], settings: Settings
+) -> DeploymentObjects:
+    """The objects that ``deployment`` owns in ``workspace``; ``credentials`` as in ``build_deployment``."""
+    config_map = build_config_map(deployment, workspace)
+    image = deployment.image or settings.runtime_image
+    return DeploymentObjects(
+        config_map=config_map,
+        deployment=build_deployment(
+            deployment, workspace, image, config_map["metadata"]["name"], credentials
+        ),
+        service=build_service(deployment, workspace),
+        disruption_budget=build_disruption_budget(deployment, workspace),
+        route=build_route(deployment, workspace, settings.routing),
+    )

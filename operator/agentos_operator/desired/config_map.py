@@ -1,0 +1,32 @@
+"""The document that the runtime compiles: the contract between the two programs."""
+
+from __future__ import annotations
+
+import yaml
+
+from agentos_operator.desired.common import child
+from agentos_operator.naming import API_VERSION, deployment_labels, digest
+from agentos_operator.resources.agent_deployment import AgentDeployment
+from agentos_operator.resources.common import Object
+
+FILE_NAME = "agent-deployment.yaml"
+
+
+def build_config_map(deployment: AgentDeployment, workspace: str) -> Object:
+    """An immutable ConfigMap whose name tells its content.
+
+    A changed spec makes a new one, so that a pod of the old revision that restarts in the middle of a roll-out
+    still finds what it was started with.
+    """
+    document = {
+        "apiVersion": API_VERSION,
+        "kind": "AgentDeployment",
+        "metadata": {"name": deployment.name},
+        "spec": {"agents": list(deployment.agents)},
+    }
+    name = f"{deployment.name}-{digest(document)}"
+    labels = deployment_labels(deployment.name, workspace)
+    config_map = child("v1", "ConfigMap", name, deployment.namespace, labels, deployment.owner)
+    config_map["immutable"] = True
+    config_map["data"] = {FILE_NAME: yaml.safe_dump(document, sort_keys=False, allow_unicode=True)}
+    return config_map

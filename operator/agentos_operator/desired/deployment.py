@@ -1,0 +1,157 @@
+"""The Deployment that runs a runtime, hardened after Pod Security Standard ``restricted`` and beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+
+from agentos_operator.desired.common import child
+from agentos_operator.naming import (
+    DATABASE_SECRET,
+    GROUP,
+    JWT_SECRET,
+    RUNTIME_PORT,
+    deployment_labels,
+    pod_selector,
+)
+from agentos_operator.resources.agent_deployment import AgentDeployment, EnvironmentVariable
+from agentos_operator.resources.common import Object
+
+CONFIG_DIR = "/etc/agentos"
+SECRETS_DIR = "/var/run/agentos/secrets"
+RUNTIME_USER = 65532
+"""The unprivileged user that both images are built for."""
+
+PRE_STOP_SECONDS = 5
+"""Time for gateways to learn that a pod is leaving before it stops accepting."""
+TERMINATION_SECONDS = PRE_STOP_SECONDS + 30 + 35
+"""After preStop: up to 30 s for open streams, then up to 35 s in which agno drains background runs."""
+
+
+def build_deployment(
+    deployment: AgentDeployment, workspace: str, image: str, config_map: str, credentials: Mapping[str, str]
+) -> Object:
+    """The Deployment; ``credentials`` are ids that change with the Secrets, so that pods follow a change."""
+    labels = deployment_labels(deployment.name, workspace)
+    built = child("apps/v1", "Deployment", deployment.name, deployment.namespace, labels, deployment.owner)
+    built["spec"] = {
+        "replicas": deployment.replicas,
+        "revisionHistoryLimit": 5,
+        "selector": {"matchLabels": pod_selector(deployment.name)},
+        # A new pod answers before an old one goes, so a change drops no request.
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {
+            "metadata": {
+                "labels": labels,
+                "annotations": {f"{GROUP}/{name}-id": value for name, value in sorted(credentials.items())},
+            },
+            "spec": _pod(deployment, workspace, image, config_map),
+        },
+    }
+    return built
+
+
+def _pod(deployment: AgentDeployment, workspace: str, image: str, config_map: str) -> Object:
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": TERMINATION_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": RUNTIME_USER,
+            "runAsGroup": RUNTIME_USER,
+            "fsGroup": RUNTIME_USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [_spread(deployment)],
+        "containers": [_container(deployment, workspace, image)],
+        "volumes": [
+            {"name": "config", "configMap": {"name": config_map}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+            *([_secrets_volume(deployment)] if deployment.model_keys else []),
+        ],
+    }
+
+
+def _spread(deployment: AgentDeployment) -> Object:
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": pod_selector(deployment.name)},
+    }
+
+
+def _container(deployment: AgentDeployment, workspace: str, image: str) -> Object:
+    return {
+        "name": "runtime",
+        "image": image,
+        "args": ["serve"],
+        "env": _environment(deployment, workspace),
+        "ports": [{"name": "http", "containerPort": RUNTIME_PORT, "protocol": "TCP"}],
+        "resources": {
+            "requests": dict(deployment.resources.requests),
+            "limits": dict(deployment.resources.limits),
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        # The first successful startup probe makes the kubelet ask for readiness at once.
+        "startupProbe": _probe("/livez", period=1, failures=300),
+        "readinessProbe": _probe("/readyz", period=5, failures=2),
+        "livenessProbe": _probe("/livez", period=10, failures=3),
+        "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
+        "terminationMessagePolicy": "File",
+        "volumeMounts": [
+            {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own empty directory
+            *([{"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True}] if deployment.model_keys else []),
+        ],
+    }
+
+
+def _probe(path: str, period: int, failures: int) -> Object:
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": period,
+        "timeoutSeconds": 3,
+        "failureThreshold": failures,
+    }
+
+
+def _environment(deployment: AgentDeployment, workspace: str) -> list[Object]:
+    # Ours come last: the schema refuses their names, and a later entry wins should it ever not.
+    return [
+        *(_variable(variable) for variable in deployment.env),
+        {"name": "HOME", "value": "/tmp"},  # noqa: S108 - the pod's own empty directory
+        {"name": "AGENTOS_WORKSPACE", "value": workspace},
+        {"name": "AGENTOS_DEPLOYMENT", "value": deployment.name},
+        {"name": "AGENTOS_SPEC_FILE", "value": f"{CONFIG_DIR}/agent-deployment.yaml"},
+        {"name": "AGENTOS_SECRETS_DIR", "value": SECRETS_DIR},
+        _from_secret("AGENTOS_DATABASE_URL", DATABASE_SECRET, "url"),
+        _from_secret("AGENTOS_DATABASE_SCHEMA", DATABASE_SECRET, "schema"),
+        _from_secret("AGENTOS_JWT_VERIFICATION_SECRETS", JWT_SECRET, "verification-secrets"),
+        _from_secret("AGENTOS_JWT_ISSUER", JWT_SECRET, "issuer"),
+        _from_secret("AGENTOS_JWT_AUDIENCE", JWT_SECRET, "audience"),
+    ]
+
+
+def _variable(variable: EnvironmentVariable) -> Object:
+    if variable.secret is None:
+        return {"name": variable.name, "value": variable.value}
+    return _from_secret(variable.name, variable.secret.name, variable.secret.key)
+
+
+def _from_secret(variable: str, secret: str, key: str) -> Object:
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def _secrets_volume(deployment: AgentDeployment) -> Object:
+    """Model keys as files ``<secret>/<key>``: unlike the environment, they are not inherited by child processes."""
+    sources = [
+        {"secret": {"name": name, "items": [{"key": ref.key, "path": f"{name}/{ref.key}"} for ref in references]}}
+        for name, references in groupby(deployment.model_keys, key=lambda reference: reference.name)
+    ]
+    return {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}

@@ -1,0 +1,94 @@
+"""A workspace's network: closed in both directions, then opened one destination at a time.
+
+NetworkPolicies add up (https://kubernetes.io/docs/concepts/services-networking/network-policies/), so the policy
+that denies stays untouched whatever the other one allows. A port is never opened without a destination.
+"""
+
+from __future__ import annotations
+
+from agentos_operator.desired.common import child
+from agentos_operator.naming import RUNTIME_PORT, workspace_labels
+from agentos_operator.resources.common import Object
+from agentos_operator.resources.workspace import EgressRule, Workspace
+from agentos_operator.settings import DatabaseServer, PodPeer, Settings
+
+# Everything that is not the public internet: RFC 6890's special-purpose ranges, which hold cluster networks,
+# cloud metadata (169.254.169.254) and carrier-grade NAT.
+PRIVATE_IPV4 = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+)
+PUBLIC_IPV6 = "2000::/3"
+"""Global unicast; private (fc00::/7, which holds fd00:ec2::254) and link-local ranges lie outside it."""
+
+
+def build_default_deny(workspace: Workspace) -> Object:
+    """Selects every pod and allows nothing."""
+    policy = _policy("agentos-default-deny", workspace)
+    policy["spec"] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    return policy
+
+
+def build_openings(workspace: Workspace, server: DatabaseServer, settings: Settings) -> Object:
+    """The openings that a runtime needs, and those that the Workspace grants."""
+    policy = _policy("agentos-openings", workspace)
+    policy["spec"] = {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [_from_gateway(settings.routing.source_namespaces)],
+        "egress": [
+            {"to": [_pods(settings.network.dns)], "ports": [_port("UDP", 53), _port("TCP", 53)]},
+            {"to": _database_peers(server), "ports": [_port("TCP", server.port)]},
+            {"to": [_public_ipv4(), {"ipBlock": {"cidr": PUBLIC_IPV6}}]},
+            *(_granted(rule) for rule in workspace.egress),
+        ],
+    }
+    return policy
+
+
+def _policy(name: str, workspace: Workspace) -> Object:
+    labels = workspace_labels(workspace.name)
+    return child("networking.k8s.io/v1", "NetworkPolicy", name, workspace.namespace, labels, workspace.owner)
+
+
+def _from_gateway(namespaces: tuple[str, ...]) -> Object:
+    peers = [_pods(PodPeer(namespace=namespace)) for namespace in namespaces]
+    return {"from": peers, "ports": [_port("TCP", RUNTIME_PORT)]}
+
+
+def _database_peers(server: DatabaseServer) -> list[Object]:
+    peers: list[Object] = [{"ipBlock": {"cidr": cidr}} for cidr in server.network.cidrs]
+    return peers + ([_pods(server.network.pods)] if server.network.pods else [])
+
+
+def _public_ipv4() -> Object:
+    return {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_IPV4)}}
+
+
+def _granted(rule: EgressRule) -> Object:
+    if rule.namespace is None:
+        peer: Object = {"ipBlock": {"cidr": rule.cidr}}
+    else:
+        peer = _pods(PodPeer(namespace=rule.namespace, podLabels=rule.pod_labels))
+    return {"to": [peer], "ports": [_port(port.protocol, port.port) for port in rule.ports]}
+
+
+def _pods(peer: PodPeer) -> Object:
+    # Every Namespace carries this label, set by the API server, so nobody can pose as another one.
+    selector: Object = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": peer.namespace}}}
+    if peer.pod_labels:
+        selector["podSelector"] = {"matchLabels": dict(peer.pod_labels)}
+    return selector
+
+
+def _port(protocol: str, number: int) -> Object:
+    return {"protocol": protocol, "port": number}

@@ -1,0 +1,38 @@
+"""All objects of a workspace that need no secret value, as one typed bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentos_operator.desired.namespace import build_namespace
+from agentos_operator.desired.network_policy import build_default_deny, build_openings
+from agentos_operator.desired.quota import build_limit_range, build_resource_quota
+from agentos_operator.desired.role_binding import build_operator_role_binding
+from agentos_operator.resources.common import Object
+from agentos_operator.resources.workspace import Workspace
+from agentos_operator.settings import DatabaseServer, Settings
+
+
+@dataclass(frozen=True)
+class WorkspaceObjects:
+    """What a Workspace owns, in the order in which it must come into being."""
+
+    namespace: Object
+    role_binding: Object
+    """Written before ``inside``, because it carries the right to write the rest."""
+    inside: tuple[Object, ...]
+    """Objects in the Namespace, in any order."""
+
+
+def build_workspace_objects(workspace: Workspace, server: DatabaseServer, settings: Settings) -> WorkspaceObjects:
+    """The objects that ``workspace`` owns when its data is stored on ``server``."""
+    return WorkspaceObjects(
+        namespace=build_namespace(workspace),
+        role_binding=build_operator_role_binding(workspace, settings),
+        inside=(
+            build_default_deny(workspace),
+            build_openings(workspace, server, settings),
+            build_resource_quota(workspace),
+            build_limit_range(workspace),
+        ),
+    )

@@ -1,0 +1,71 @@
+"""Every name and label that the operator gives to a Kubernetes object.
+
+Guarantees, for names that the CRDs admit (at most 30 characters, no ``--``):
+
+* a namespace name is at most 33 characters, a host's first label at most 62 (the limit is 63, RFC 1035);
+* two different (deployment, workspace) pairs never share a host, because ``--`` occurs once;
+* labels are an index for watching and never decide ownership: that is the owner's UID.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+GROUP = "agentos.hyvve.io"
+API_VERSION = f"{GROUP}/v1alpha1"
+FIELD_MANAGER = "agentos-operator"
+FINALIZER = f"{GROUP}/database"
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+NAME_LABEL = "app.kubernetes.io/name"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+WORKSPACE_LABEL = f"{GROUP}/workspace"
+DEPLOYMENT_LABEL = f"{GROUP}/deployment"
+CREDENTIALS_ANNOTATION = f"{GROUP}/credentials-id"
+
+RUNTIME_NAME = "agentos-runtime"
+DATABASE_SECRET = "agentos-database"  # noqa: S105 - the name of a Secret, not a secret
+JWT_SECRET = "agentos-jwt"  # noqa: S105 - the name of a Secret, not a secret
+NAMESPACE_PREFIX = "ws-"
+RUNTIME_PORT = 7777
+TOKEN_ISSUER = GROUP
+"""Value of the ``iss`` claim (RFC 7519, 4.1.1) in tokens signed with a workspace's generated secret."""
+
+
+def namespace_of(workspace: str) -> str:
+    """Name of the Namespace that belongs to the workspace called ``workspace``."""
+    return NAMESPACE_PREFIX + workspace
+
+
+def workspace_of(namespace: str) -> str | None:
+    """Name of the workspace that a Namespace called ``namespace`` would belong to; None for other names."""
+    return namespace.removeprefix(NAMESPACE_PREFIX) if namespace.startswith(NAMESPACE_PREFIX) else None
+
+
+def host_of(deployment: str, workspace: str, base_domain: str) -> str:
+    """Host name under which a deployment is reached, such as ``support--acme.agents.example.com``."""
+    return f"{deployment}--{workspace}.{base_domain}"
+
+
+def workspace_labels(workspace: str) -> dict[str, str]:
+    """Labels of every object that belongs to a workspace."""
+    return {MANAGED_BY_LABEL: FIELD_MANAGER, WORKSPACE_LABEL: workspace}
+
+
+def deployment_labels(deployment: str, workspace: str) -> dict[str, str]:
+    """Labels of every object that belongs to an AgentDeployment."""
+    return workspace_labels(workspace) | pod_selector(deployment) | {DEPLOYMENT_LABEL: deployment}
+
+
+def pod_selector(deployment: str) -> dict[str, str]:
+    """Labels by which a Deployment and a Service find their pods; a Deployment's selector is immutable."""
+    return {NAME_LABEL: RUNTIME_NAME, INSTANCE_LABEL: deployment}
+
+
+def digest(value: Mapping[str, Any]) -> str:
+    """Ten hexadecimal characters that change when ``value`` (plain JSON data) changes."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

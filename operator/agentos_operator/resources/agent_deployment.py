@@ -1,0 +1,92 @@
+"""An AgentDeployment, parsed once. What it says about agents stays opaque here: the runtime compiles it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentos_operator.resources.common import Meta, Owner, parse_meta
+
+
+@dataclass(frozen=True, order=True)
+class SecretKey:
+    """A key of a Secret in the deployment's own Namespace."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class EnvironmentVariable:
+    """One entry of ``spec.env``: exactly one of ``value`` and ``secret`` is set."""
+
+    name: str
+    value: str | None
+    secret: SecretKey | None
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Requests and limits of one pod, as Kubernetes quantities."""
+
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class AgentDeployment:
+    """One runtime of a workspace."""
+
+    meta: Meta
+    namespace: str
+    image: str | None
+    replicas: int
+    resources: Resources
+    env: tuple[EnvironmentVariable, ...]
+    agents: Sequence[Mapping[str, Any]]
+    """``spec.agents``, untouched."""
+    model_keys: tuple[SecretKey, ...]
+    """Secrets that the agents' models name, without repetition, in a stable order."""
+
+    @property
+    def name(self) -> str:
+        """``metadata.name``."""
+        return self.meta.name
+
+    @property
+    def owner(self) -> Owner:
+        """The AgentDeployment as the owner of its children."""
+        return Owner("AgentDeployment", self.meta.name, self.meta.uid)
+
+    @property
+    def secret_keys(self) -> tuple[SecretKey, ...]:
+        """Every Secret key that must exist before a pod can start."""
+        return tuple(sorted({*self.model_keys, *(v.secret for v in self.env if v.secret is not None)}))
+
+
+def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
+    """Read an AgentDeployment as the API server stores it: checked by the schema, with defaults."""
+    spec = body["spec"]
+    return AgentDeployment(
+        meta=parse_meta(body["metadata"]),
+        namespace=body["metadata"]["namespace"],
+        image=spec.get("image"),
+        replicas=spec["replicas"],
+        resources=Resources(spec["resources"]["requests"], spec["resources"]["limits"]),
+        env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
+        agents=spec["agents"],
+        model_keys=tuple(sorted(set(_model_keys(spec["agents"])))),
+    )
+
+
+def _parse_variable(variable: Mapping[str, Any]) -> EnvironmentVariable:
+    reference = variable.get("secretKeyRef")
+    secret = SecretKey(reference["name"], reference["key"]) if reference else None
+    return EnvironmentVariable(variable["name"], variable.get("value"), secret)
+
+
+def _model_keys(agents: Sequence[Mapping[str, Any]]) -> Iterator[SecretKey]:
+    for agent in agents:
+        if reference := agent["model"].get("apiKeySecretRef"):
+            yield SecretKey(reference["name"], reference["key"])

@@ -1,0 +1,60 @@
+"""What both resources share: the object's identity and how a child points at its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentos_operator.naming import API_VERSION
+
+Object = dict[str, Any]
+"""A Kubernetes object as plain JSON data."""
+
+
+@dataclass(frozen=True)
+class Meta:
+    """Identity and life-cycle marks of a custom resource."""
+
+    name: str
+    uid: str
+    generation: int
+    deleting: bool
+    finalizers: tuple[str, ...]
+
+
+def parse_meta(metadata: Mapping[str, Any]) -> Meta:
+    """Read ``metadata`` as the API server sends it."""
+    return Meta(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        deleting="deletionTimestamp" in metadata,
+        finalizers=tuple(metadata.get("finalizers", ())),
+    )
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The resource that a child belongs to; ownership is decided by ``uid`` alone."""
+
+    kind: str
+    name: str
+    uid: str
+
+    def reference(self) -> Object:
+        """The child's controller reference, which garbage collection follows."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": self.kind,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+
+
+def is_controlled_by(child: Mapping[str, Any], uid: str) -> bool:
+    """Whether ``child`` names the resource with ``uid`` as its controller."""
+    references = child["metadata"].get("ownerReferences", ())
+    return any(reference.get("controller") and reference["uid"] == uid for reference in references)

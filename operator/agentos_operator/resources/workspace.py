@@ -1,0 +1,103 @@
+"""A Workspace, parsed once; nothing below the reconciler sees the raw object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentos_operator.naming import namespace_of
+from agentos_operator.resources.common import Meta, Owner, parse_meta
+
+
+@dataclass(frozen=True)
+class DatabaseSpec:
+    """``spec.database``."""
+
+    server: str
+    connection_limit: int
+    statement_timeout: str
+
+
+@dataclass(frozen=True)
+class QuotaSpec:
+    """``spec.quota``; quantities as Kubernetes writes them."""
+
+    pods: int
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class EgressPort:
+    """A port of pods or hosts that may be called."""
+
+    port: int
+    protocol: str
+
+
+@dataclass(frozen=True)
+class EgressRule:
+    """One entry of ``spec.network.egress``: exactly one of ``cidr`` and ``namespace`` is set."""
+
+    cidr: str | None
+    namespace: str | None
+    pod_labels: Mapping[str, str]
+    ports: tuple[EgressPort, ...]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One customer's isolated place."""
+
+    meta: Meta
+    deletion_policy: str
+    adopt_namespace: bool
+    database: DatabaseSpec
+    quota: QuotaSpec
+    egress: tuple[EgressRule, ...]
+
+    @property
+    def name(self) -> str:
+        """``metadata.name``."""
+        return self.meta.name
+
+    @property
+    def namespace(self) -> str:
+        """Name of its Namespace."""
+        return namespace_of(self.meta.name)
+
+    @property
+    def owner(self) -> Owner:
+        """The Workspace as the owner of its children."""
+        return Owner("Workspace", self.meta.name, self.meta.uid)
+
+
+def parse_workspace(body: Mapping[str, Any]) -> Workspace:
+    """Read a Workspace as the API server stores it: the schema has checked it and filled in the defaults."""
+    spec = body["spec"]
+    return Workspace(
+        meta=parse_meta(body["metadata"]),
+        deletion_policy=spec["deletionPolicy"],
+        adopt_namespace=spec["namespace"]["adopt"],
+        database=DatabaseSpec(
+            server=spec["database"]["server"],
+            connection_limit=spec["database"]["connectionLimit"],
+            statement_timeout=spec["database"]["statementTimeout"],
+        ),
+        quota=QuotaSpec(
+            pods=spec["quota"]["pods"],
+            requests=spec["quota"]["requests"],
+            limits=spec["quota"]["limits"],
+        ),
+        egress=tuple(_parse_egress(rule) for rule in spec["network"]["egress"]),
+    )
+
+
+def _parse_egress(rule: Mapping[str, Any]) -> EgressRule:
+    return EgressRule(
+        cidr=rule.get("cidr"),
+        namespace=rule.get("namespace"),
+        pod_labels=rule.get("podLabels", {}),
+        ports=tuple(EgressPort(port["port"], port["protocol"]) for port in rule["ports"]),
+    )

@@ -1,0 +1,194 @@
+"""The operator's configuration, read once at startup by ``__main__`` and passed to whoever needs it.
+
+The file is YAML with the same names in camelCase, written by the chart. An unknown, missing or wrong field is a
+SettingsError that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from agentos_operator.errors import SettingsError
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class _Section(BaseModel):
+    """One frozen part of the configuration; a field that nobody knows is an error, not ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, use_attribute_docstrings=True)
+
+
+class PodPeer(_Section):
+    """Pods that a NetworkPolicy names: those of one namespace, narrowed by labels."""
+
+    namespace: Name
+    """Name of the pods' Namespace."""
+    pod_labels: Mapping[str, str] = {}
+    """Labels they carry; empty for all pods of the namespace."""
+
+
+class ServerNetwork(_Section):
+    """Where a PostgreSQL server stands, as NetworkPolicies see it: in the cluster by its pods, else by address.
+
+    Network plugins differ in whether an ipBlock matches pods, so the two cannot replace each other.
+    """
+
+    namespace: Name | None = None
+    """Namespace of the server's pods, when it runs in this cluster."""
+    pod_labels: Mapping[str, str] = {}
+    """Labels of the server's pods."""
+    cidrs: tuple[str, ...] = ()
+    """The server's address ranges, when it runs elsewhere."""
+
+    @model_validator(mode="after")
+    def _has_a_destination(self) -> ServerNetwork:
+        if self.namespace is None and not self.cidrs:
+            raise ValueError("give namespace (a server in this cluster) or cidrs (a server outside)")
+        return self
+
+    @property
+    def pods(self) -> PodPeer | None:
+        """The server's pods, when it runs in this cluster."""
+        return PodPeer(namespace=self.namespace, podLabels=self.pod_labels) if self.namespace else None
+
+
+class DatabaseServer(_Section):
+    """One PostgreSQL server that Workspaces can name in ``spec.database.server``."""
+
+    name: Name
+    """Name used by Workspaces."""
+    host: Name
+    """Host name or address, reachable from the operator and from the workspaces."""
+    port: Port = 5432
+    """TCP port."""
+    database: Name = "agentos"
+    """Database that holds the workspaces' schemas; owned by the operator's role."""
+    ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    """libpq's sslmode (https://www.postgresql.org/docs/current/libpq-ssl.html)."""
+    network: ServerNetwork
+    """How NetworkPolicies name the server."""
+
+
+class DatabaseSettings(_Section):
+    """The PostgreSQL servers."""
+
+    servers: tuple[DatabaseServer, ...]
+    """All servers; a Workspace that names none uses the one called ``default``."""
+    credentials_dir: Path = Path("/etc/agentos-operator/servers")
+    """Holds ``<server>/username`` and ``<server>/password``, read at every connect so that they can change."""
+
+
+class Gateway(_Section):
+    """The Gateway that HTTPRoutes attach to."""
+
+    name: Name = "agentos"
+    """Name of the Gateway."""
+    namespace: Name = "agentos-gateway"
+    """Its Namespace."""
+
+
+class IngressSettings(_Section):
+    """What Ingresses say when ``routing.mode`` is Ingress."""
+
+    class_name: str | None = None
+    """The IngressClass; None for the cluster's default."""
+
+
+class Routing(_Section):
+    """How callers outside the cluster reach the runtimes."""
+
+    mode: Literal["Gateway", "Ingress"] = "Gateway"
+    """Gateway writes HTTPRoutes, Ingress writes Ingresses."""
+    base_domain: Name
+    """Domain below which every deployment gets a host."""
+    scheme: Literal["http", "https"] = "https"
+    """Scheme of the URLs shown in status."""
+    port: Port | None = None
+    """Port of the URLs shown in status; None for the scheme's own."""
+    gateway: Gateway = Gateway()
+    """The Gateway, in mode Gateway."""
+    ingress: IngressSettings = IngressSettings()
+    """What Ingresses say, in mode Ingress."""
+    source_namespaces: tuple[Name, ...]
+    """Namespaces of the pods that forward requests; only they may call a runtime."""
+
+    def url(self, host: str) -> str:
+        """Address of ``host`` as callers write it."""
+        return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
+
+
+class NetworkSettings(_Section):
+    """What NetworkPolicies must know about the cluster."""
+
+    dns: PodPeer = PodPeer(namespace="kube-system", podLabels={"k8s-app": "kube-dns"})
+    """The cluster's DNS pods."""
+
+
+class ServiceAccount(_Section):
+    """The operator's own ServiceAccount, which it gives rights in every workspace's Namespace."""
+
+    name: Name
+    """Name of the ServiceAccount."""
+    namespace: Name
+    """Its Namespace."""
+
+
+class LeaderElection(_Section):
+    """The Lease by which one replica of the operator writes and the others wait."""
+
+    name: Name = "agentos-operator"
+    """Name of the Lease, in the operator's own Namespace."""
+
+
+class Settings(_Section):
+    """Everything that an administrator decides about the operator."""
+
+    runtime_image: Name
+    """Image of AgentDeployments that name none."""
+    tenant_cluster_role: Name = "agentos-operator-tenant"
+    """ClusterRole that the operator binds to itself in every workspace's Namespace."""
+    operator_service_account: ServiceAccount
+    """Who the operator is."""
+    routing: Routing
+    """How callers reach the runtimes."""
+    database: DatabaseSettings
+    """Where workspaces store their data."""
+    network: NetworkSettings = NetworkSettings()
+    """What NetworkPolicies must know about the cluster."""
+    leader_election: LeaderElection = LeaderElection()
+    """Who writes when there are several replicas."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 16
+    """Reconciliations in flight at the same time."""
+    resync_seconds: Annotated[float, Field(ge=1)] = 600.0
+    """Longest time, give or take a fifth, until a difference is repaired that no watch reports."""
+
+    def server(self, name: str) -> DatabaseServer | None:
+        """The server called ``name``, or None."""
+        return next((server for server in self.database.servers if server.name == name), None)
+
+
+def load(path: Path) -> Settings:
+    """Settings from the YAML file ``path``.
+
+    Raises:
+        SettingsError: the file cannot be read, or a field is unknown, missing or wrong.
+    """
+    try:
+        return Settings.model_validate(yaml.safe_load(path.read_text()))
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"the operator's configuration {path} cannot be read: {error}") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{_path(fault['loc'])}: {fault['msg']}" for fault in error.errors())
+        raise SettingsError(f"the operator's configuration {path} is wrong: {faults}") from error
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "the file"
