@@ -1,0 +1,1 @@
+"""The project's own local Kubernetes cluster: real parts, no Docker; `python -m local --help` lists what it does."""

@@ -1,0 +1,84 @@
+"""A real API server for integration tests, on free loopback ports in a temporary folder, without nodes or root.
+
+    with controlplane.running() as plane:
+        kubeconfig = plane.kubeconfig("admin")
+
+etcd, kube-apiserver and a kube-controller-manager with the controllers that need no pods (namespace deletion,
+garbage collection, quota, service accounts). All of it ends with the calling process, however that ends.
+"""
+
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+from local import components, debian, paths, toolchain
+from local.api import Api
+from local.components import ControlPlane
+from local.pki import CLIENTS, Authority, Identity
+from local.steps import tail, wait_until
+
+ADVICE = "Look into the quoted log; free memory and disk space are the usual suspects."
+
+
+@contextmanager
+def running() -> Iterator[ControlPlane]:
+    """Start a control plane, hand it out when it is ready, and leave nothing behind."""
+    debian.ensure(debian.CONTROL_PLANE)
+    binaries = toolchain.ensure(("kube-apiserver", "kube-controller-manager"))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentos-controlplane-")))
+        server, etcd, peer, manager = free_ports(4)
+        plane = ControlPlane(binaries, folder, "127.0.0.1", server, etcd, peer, manager, pods=False)
+        make_credentials(plane, ("127.0.0.1", "localhost"))
+        stack.enter_context(_process("etcd", components.etcd(plane), folder))
+        stack.enter_context(_process("kube-apiserver", components.apiserver(plane), folder))
+        api = Api(plane.kubeconfig("admin"))
+        log = folder / "kube-apiserver.log"
+        wait_until(api.is_ready, what="the API server", timeout=120, advice=ADVICE, log=log)
+        stack.enter_context(_process("kube-controller-manager", components.controller_manager(plane), folder))
+        wait_until(
+            lambda: bool(api.get("/api/v1/namespaces/default/serviceaccounts/default")),
+            what="the controller manager",
+            timeout=60,
+            advice=ADVICE,
+            log=folder / "kube-controller-manager.log",
+        )
+        yield plane
+
+
+def make_credentials(plane: ControlPlane, hosts: Sequence[str], extra: Sequence[Identity] = ()) -> None:
+    """Create the authority, the server's certificate and a kubeconfig for every client of `plane`."""
+    authority = Authority.create(plane.folder / "pki")
+    service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1")
+    authority.issue(Identity("apiserver", "kube-apiserver", hosts=(*hosts, *service)))
+    for client in (*CLIENTS, *extra):
+        authority.kubeconfig(plane.kubeconfig(client.file), client, f"https://{plane.address}:{plane.port}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that were free a moment ago, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(closing(socket.socket())) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+@contextmanager
+def _process(name: str, argv: Sequence[str], folder: Path) -> Iterator[None]:
+    """Run a component that the kernel ends with us, its output in `folder`."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        command = ["setpriv", "--pdeathsig", "KILL", *argv]
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    try:
+        yield
+    finally:
+        if process.poll() is not None:
+            paths.write_private(Path(tempfile.gettempdir()) / f"agentos-{name}-died.log", tail(log, 200))
+        process.send_signal(signal.SIGKILL)
+        process.wait()

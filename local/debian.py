@@ -1,0 +1,54 @@
+"""Debian packages that the local cluster takes from the distribution; every entry point of `local` asks for its own."""
+
+import os
+import shutil
+import subprocess
+
+from local.steps import StepFailedError, run, say, step
+
+CONTROL_PLANE = ("etcd-server", "openssl", "util-linux")
+NODE = (
+    *CONTROL_PLANE,
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "nftables",
+    "iptables",
+    "iproute2",
+    "conntrack",
+    "ipset",
+    "socat",
+    "ethtool",
+    "kmod",
+)
+NETWORK_POLICY = ("clang-19", "llvm-19", "bpftool")
+IMAGES = ("buildah", "debootstrap", "busybox-static", "ca-certificates")
+POSTGRES = ("postgresql",)
+
+
+def ensure(names: tuple[str, ...]) -> None:
+    """Install those of `names` that are missing; nothing happens, and nothing is asked for, when none is."""
+    missing = [name for name in names if not _is_installed(name)]
+    if not missing:
+        return
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        raise StepFailedError(
+            f"these packages are missing: {' '.join(missing)}",
+            "On Debian or Ubuntu run it again as root; elsewhere install what they contain by hand.",
+        )
+    say(f"  installing {' '.join(missing)} ...")
+    with step(f"installed {len(missing)} Debian packages"):
+        advice = "Run `apt-get update && apt-get install` with the same names to see what apt objects to."
+        # A package manager that starts services would bring up a second etcd and PostgreSQL on the usual ports.
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+        apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120"]
+        run([*apt, "update"], advice=advice, env=environment)
+        run([*apt, "install", "-y", "--no-install-recommends", *missing], advice=advice, env=environment)
+
+
+def _is_installed(name: str) -> bool:
+    query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", name]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=False).stdout == "installed"
+    except FileNotFoundError:
+        return False
