@@ -1,0 +1,125 @@
+"""Every right that the chart hands out, verb by verb; one more would be one more for an attacker."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+Rights = dict[str, set[str]]
+
+WATCHED = {
+    "apps/deployments",
+    "services",
+    "networking.k8s.io/networkpolicies",
+    "resourcequotas",
+    "limitranges",
+    "policy/poddisruptionbudgets",
+    "gateway.networking.k8s.io/httproutes",
+    "networking.k8s.io/ingresses",
+    "rbac.authorization.k8s.io/rolebindings",
+}
+"""The kinds that the operator makes and watches for drift; none of them holds a secret."""
+
+OURS = "agentos.hyvve.io"
+OPERATOR: Rights = {kind: {"list", "watch"} for kind in WATCHED} | {
+    f"{OURS}/workspaces": {"get", "list", "watch", "patch"},
+    f"{OURS}/agentdeployments": {"get", "list", "watch"},
+    f"{OURS}/workspaces/status": {"patch"},
+    f"{OURS}/agentdeployments/status": {"patch"},
+    f"{OURS}/workspaces/finalizers": {"update"},
+    f"{OURS}/agentdeployments/finalizers": {"update"},
+    "namespaces": {"get", "list", "watch", "create", "patch", "delete"},
+    "rbac.authorization.k8s.io/rolebindings": {"list", "watch", "create"},
+    "rbac.authorization.k8s.io/clusterroles[agentos-operator-tenant]": {"bind"},
+    "apiextensions.k8s.io/customresourcedefinitions": {"list", "watch"},
+}
+MANAGED = {"get", "list", "create", "patch", "delete"}
+TENANT: Rights = dict.fromkeys(WATCHED | {"configmaps"}, MANAGED) | {
+    "secrets": {"get", "create", "patch", "delete"},
+    "gateway.networking.k8s.io/httproutes/status": {"get"},
+    "pods": {"get", "list"},
+    "apps/replicasets": {"get", "list"},
+    "events": {"create", "patch"},
+}
+
+
+def rights(role: dict[str, Any]) -> Rights:
+    """The role's verbs by `group/resource`, with `[name]` where a rule is for one object only."""
+    found: Rights = {}
+    for rule in role["rules"]:
+        names = [f"[{name}]" for name in rule.get("resourceNames", [])] or [""]
+        for group, resource, name in itertools.product(rule["apiGroups"], rule["resources"], names):
+            key = (f"{group}/{resource}" if group else resource) + name
+            found.setdefault(key, set()).update(rule["verbs"])
+    return found
+
+
+def role(render: Any, name: str, kind: str = "ClusterRole", values: dict[str, Any] | None = None) -> Any:
+    return render(values).one(kind, name)
+
+
+def test_the_operator_may_do_this_in_the_whole_cluster_and_nothing_else(render: Any) -> None:
+    assert rights(role(render, "agentos-operator")) == OPERATOR
+
+
+def test_the_operator_may_do_this_in_workspace_namespaces_and_nothing_else(render: Any) -> None:
+    assert rights(role(render, "agentos-operator-tenant")) == TENANT
+
+
+def test_the_operator_may_lead_in_its_own_namespace(render: Any) -> None:
+    leader = role(render, "agentos-operator", "Role")
+    assert leader["metadata"]["namespace"] == "platform"
+    assert rights(leader) == {"coordination.k8s.io/leases": {"get", "create", "update", "patch"}}
+
+
+def test_no_right_reads_secrets_of_the_whole_cluster_or_raises_itself(render: Any) -> None:
+    bound = {binding["roleRef"]["name"] for binding in render().of("ClusterRoleBinding")}
+    assert bound == {"agentos-operator"}
+    held = rights(role(render, "agentos-operator"))
+    assert not any(key.startswith(("secrets", "configmaps")) or "*" in key for key in held)
+    every = [rights(item) for item in render().of("ClusterRole")]
+    verbs = {verb for one in every for found in one.values() for verb in found}
+    assert not verbs & {"*", "escalate", "impersonate"}
+
+
+@pytest.mark.parametrize("kind", ["ClusterRoleBinding", "RoleBinding"])
+def test_rights_go_to_the_operators_account_alone(render: Any, kind: str) -> None:
+    binding = role(render, "agentos-operator", kind, {"serviceAccount": {"name": "mine"}})
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "mine", "namespace": "platform"}]
+
+
+def test_tenants_get_agent_deployments_by_the_clusters_own_roles_but_never_workspaces(render: Any) -> None:
+    prefix = "rbac.authorization.k8s.io/aggregate-to-"
+    aggregated = {
+        item["metadata"]["name"]: {
+            key.removeprefix(prefix) for key in item["metadata"]["labels"] if key.startswith(prefix)
+        }
+        for item in render().of("ClusterRole")
+    }
+    assert {name: targets for name, targets in aggregated.items() if targets} == {
+        "agentos-view": {"view", "edit", "admin"},
+        "agentos-edit": {"edit", "admin"},
+    }
+    view, edit = (rights(role(render, f"agentos-{name}")) for name in ("view", "edit"))
+    deployments = f"{OURS}/agentdeployments"
+    assert view == {f"{deployments}{part}": {"get", "list", "watch"} for part in ("", "/status", "/scale")}
+    assert edit == {
+        deployments: {"create", "update", "patch", "delete", "deletecollection"},
+        f"{deployments}/scale": {"update", "patch"},
+    }
+
+
+def test_a_platform_administrator_manages_both_resources(render: Any) -> None:
+    everything = {"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
+    assert rights(role(render, "agentos-platform-admin")) == {
+        f"{OURS}/workspaces": everything,
+        f"{OURS}/agentdeployments": everything,
+        f"{OURS}/agentdeployments/scale": {"get", "update", "patch"},
+    }
+
+
+def test_the_clusters_own_roles_can_be_left_alone(render: Any) -> None:
+    names = {item["metadata"]["name"] for item in render({"rbac": {"aggregate": False}}).of("ClusterRole")}
+    assert names == {"agentos-operator", "agentos-operator-tenant", "agentos-platform-admin"}
