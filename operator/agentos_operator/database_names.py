@@ -1,13 +1,15 @@
-"""Every name that the operator gives to an object in PostgreSQL; called by ``reconcile`` and ``clients.postgres``.
+"""Every name that the operator gives to an object in PostgreSQL; for ``reconcile`` and ``clients``.
 
 Guarantees:
 
-* every name matches ``^[a-z][a-z0-9_]{0,40}$``: it needs no quotes, and PostgreSQL, which cuts names after 63 bytes
-  without an error, keeps it whole
+* every name matches ``^[a-z][a-z0-9_]{0,40}$``: it needs no quotes, and PostgreSQL, which cuts names after
+  63 bytes without an error, keeps it whole
   (https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS);
-* names are opaque: the catalogs of a shared database are readable by every tenant and must not list the customers;
-* two Workspaces never share a name, alike as theirs may be: the hash covers the name and the UID. A Workspace deleted
-  with ``Retain`` and created again has another UID, so it starts empty and never finds its predecessor's data.
+* names are opaque: the catalogs of a shared database are readable by every tenant and must not list the
+  customers;
+* two Workspaces never share a name, alike as theirs may be: the hash covers the name and the UID. A
+  Workspace deleted with ``Retain`` and created again has another UID, so it starts empty and never finds
+  its predecessor's data.
 """
 
 from __future__ import annotations
@@ -55,8 +57,9 @@ def database_names(workspace: str, uid: str) -> DatabaseNames:
 def tenants_role(database: str) -> str:
     """Name of the role that may connect to ``database`` and that every tenant of it is a member of.
 
-    Roles belong to the whole server while tenants belong to one database, so the name depends on the database:
-    a tenant of a second database on the same server, with an operator of its own, gains nothing in the first.
+    Roles belong to the whole server while tenants belong to one database, so the name depends on the
+    database: a tenant of a second database on the same server, with an operator of its own, gains nothing
+    in the first.
     """
     return "agentos_" + _hash(database) + TENANTS_SUFFIX
 

@@ -1,7 +1,7 @@
 """What PostgreSQL's catalogs say about one workspace: one query, parsed into frozen facts for ``plan``.
 
-Only system catalogs are read, never a tenant's relation: a view or a trigger of a tenant runs with the rights of
-whoever touches it.
+Only system catalogs are read, never a tenant's relation: a view or a trigger of a tenant runs with the
+rights of whoever touches it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from agentos_operator.database_names import DatabaseNames, tenants_role
 
 QUERY: Final = """
 WITH names AS (
-  SELECT %(schema)s::name AS schema, %(owner)s::name AS owner, %(tenants)s::name AS tenants, %(roles)s::name[] AS roles
+  SELECT %(schema)s::name AS schema, %(tenants)s::name AS tenants, %(roles)s::name[] AS roles
 ), roles AS (
   SELECT r.* FROM pg_roles r, names n WHERE r.rolname = ANY (n.roles)
 )
@@ -29,36 +29,23 @@ SELECT
       'comment', obj_description(s.oid, 'pg_namespace'),
       'grants', (
         SELECT jsonb_agg(jsonb_build_array(
-            CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable))
-        FROM aclexplode(coalesce(s.nspacl, acldefault('n', s.nspowner))) a WHERE a.grantee <> s.nspowner))
-   FROM pg_namespace s, names n WHERE s.nspname = n.schema) AS schema,
-  (SELECT jsonb_agg(jsonb_build_object(
-      'name', r.rolname,
-      'comment', shobj_description(r.oid, 'pg_authid'),
-      'login', r.rolcanlogin,
-      'inherit', r.rolinherit,
-      'powers', r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls,
-      'expires', coalesce(r.rolvaliduntil, 'infinity') <> 'infinity',
-      'limit', r.rolconnlimit))
-   FROM roles r) AS roles,
-  (SELECT jsonb_agg(jsonb_build_object(
-      'role', pg_get_userbyid(m.roleid),
-      'member', pg_get_userbyid(m.member),
-      'grantor', pg_get_userbyid(m.grantor),
-      'admin', m.admin_option,
-      'inherit', coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true),
-      'set', coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)))
-   FROM pg_auth_members m
-   WHERE m.member IN (SELECT oid FROM roles) OR m.roleid IN (SELECT oid FROM roles)) AS memberships,
-  (SELECT jsonb_agg(jsonb_build_object(
-      'role', r.rolname, 'everywhere', s.setdatabase = 0, 'setting', c.setting,
-      'privileged', EXISTS (SELECT FROM pg_settings p
-        WHERE p.name = split_part(c.setting, '=', 1) AND p.context IN ('superuser', 'superuser-backend'))))
-   FROM pg_db_role_setting s
-   JOIN roles r ON r.oid = s.setrole
-   CROSS JOIN unnest(s.setconfig) AS c (setting)
-   WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) AS settings
-FROM names
+            CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END, a.privilege_type,
+            a.is_grantable)) FROM aclexplode(coalesce(s.nspacl, acldefault('n', s.nspowner))) a WHERE
+            a.grantee <> s.nspowner)) FROM pg_namespace s, names n WHERE s.nspname = n.schema) AS schema,
+            (SELECT jsonb_agg(jsonb_build_object( 'name', r.rolname, 'comment', shobj_description(r.oid,
+            'pg_authid'), 'login', r.rolcanlogin, 'inherit', r.rolinherit, 'powers', r.rolsuper OR
+            r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls, 'expires',
+            coalesce(r.rolvaliduntil, 'infinity') <> 'infinity', 'limit', r.rolconnlimit)) FROM roles r) AS
+            roles, (SELECT jsonb_agg(jsonb_build_object( 'role', pg_get_userbyid(m.roleid), 'member',
+            pg_get_userbyid(m.member), 'grantor', pg_get_userbyid(m.grantor), 'admin', m.admin_option,
+            'inherit', coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true), 'set',
+            coalesce((to_jsonb(m) ->> 'set_option')::boolean, true))) FROM pg_auth_members m WHERE m.member
+            IN (SELECT oid FROM roles) OR m.roleid IN (SELECT oid FROM roles)) AS memberships, (SELECT
+            jsonb_agg(jsonb_build_object( 'role', r.rolname, 'everywhere', s.setdatabase = 0, 'setting',
+            c.setting, 'privileged', EXISTS (SELECT FROM pg_settings p WHERE p.name = split_part(c.setting,
+            '=', 1) AND p.context IN ('superuser', 'superuser-backend')))) FROM pg_db_role_setting s JOIN
+            roles r ON r.oid = s.setrole CROSS JOIN unnest(s.setconfig) AS c (setting) WHERE s.setdatabase
+            IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) AS settings FROM names
 """
 
 
@@ -164,7 +151,6 @@ async def gather(session: Session, database: str, names: DatabaseNames) -> Facts
     """Read the facts about the workspace with these names."""
     parameters = {
         "schema": names.schema,
-        "owner": names.owner,
         "tenants": tenants_role(database),
         "roles": list(names.roles),
     }

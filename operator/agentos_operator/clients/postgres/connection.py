@@ -1,7 +1,7 @@
 """Connections of the operator to one server: few, reused, bounded in time; used by ``server`` alone.
 
-psycopg_pool would bring background tasks and a second way for errors to surface. All that is needed here is a bound
-on concurrency and a retry on a connection that died while it lay idle.
+psycopg_pool would bring background tasks and a second way for errors to surface. All that is needed here is
+a bound on concurrency and a retry on a connection that died while it lay idle.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Connection = psycopg.AsyncConnection[Row]
 _MAX_AGE_SECONDS = 900.0
 _ATTEMPTS = 3
 _LOST_RACES = ("42710", "42P06", "23505", "40001", "40P01", "42704", "3F000")
-"""Two operators created or dropped the same object, or crossed locks: looking again and planning anew settles it."""
+"""Two operators wrote the same object, or crossed locks: looking again and planning anew settles it."""
 _GRACE_SECONDS = 5
 
 
@@ -41,12 +41,21 @@ class Session:
         self._connection = connection
         self._deadline = settings.statement_timeout + _GRACE_SECONDS
         self.born = time.monotonic()
-        self.used = False
-        self.statements = 0
-        """Statements sent that change something."""
+        self._used = False
+        self.reads = 0
+        """Queries sent on behalf of the current operation."""
+        self.writes = 0
+        """Statements sent on behalf of the current operation that change something."""
 
-    async def fetch(self, query: LiteralString | sql.Composable, parameters: dict[str, Any] | None = None) -> list[Row]:
+    def begin(self) -> bool:
+        """Start an operation: counters at zero; whether an earlier one used this connection."""
+        used, self._used = self._used, True
+        self.reads = self.writes = 0
+        return used
+
+    async def fetch(self, query: LiteralString, parameters: dict[str, Any] | None = None) -> list[Row]:
         """Rows of one query; prepared by psycopg once it has been used a few times."""
+        self.reads += 1
         async with asyncio.timeout(self._deadline):
             return await (await self._connection.execute(query, parameters)).fetchall()
 
@@ -57,8 +66,8 @@ class Session:
         """
         if statements:
             async with asyncio.timeout(self._deadline):
-                await self._connection.execute(sql.SQL(";\n").join(statements))
-            self.statements += len(statements)
+                await self._connection.execute(sql.SQL(";\n").join(statements), prepare=False)
+            self.writes += len(statements)
 
     @property
     def usable(self) -> bool:
@@ -82,19 +91,21 @@ class Connections:
     async def run(self, operation: Callable[[Session], Awaitable[T]]) -> T:
         """Result of ``operation``, which is idempotent: it may be started again on another connection.
 
-        The error is raised outside of the ``except`` block, so that not even its ``__context__`` holds psycopg's.
+        The error is raised outside of the ``except`` block: not even its ``__context__`` holds psycopg's.
         """
         async with self._slots:
             for attempt in range(_ATTEMPTS):
                 session = await self._session()
-                reused, session.used = session.used, True
+                reused = session.begin()
                 try:
                     return await operation(session)
                 except psycopg.Error as error:
                     failure = statement_failure(self._settings.name, error)
                     again = (reused and _connection_lost(error)) or error.sqlstate in _LOST_RACES
                 except TimeoutError:
-                    failure = DatabaseUnavailable(f"PostgreSQL server {self._settings.name} does not answer in time")
+                    failure = DatabaseUnavailable(
+                        f"PostgreSQL server {self._settings.name} does not answer in time"
+                    )
                     again = False
                 finally:
                     await self._give_back(session)
@@ -124,7 +135,7 @@ class Connections:
 
 
 async def connect(settings: ServerSettings, user: str, password: str) -> Connection:
-    """A connection that commits each message, resolves no name in a tenant's schema and never waits for ever."""
+    """A connection that commits each message, ignores tenants' schemas and never waits for ever."""
     failure: DatabaseError
     try:
         async with asyncio.timeout(settings.connect_timeout + _GRACE_SECONDS):
@@ -147,7 +158,9 @@ async def connect(settings: ServerSettings, user: str, password: str) -> Connect
     except psycopg.Error as error:
         failure = connection_failure(settings.name, settings.address, error)
     except TimeoutError:
-        failure = connection_failure(settings.name, settings.address, TimeoutError("connection timeout expired"))
+        failure = connection_failure(
+            settings.name, settings.address, TimeoutError("connection timeout expired")
+        )
     raise failure
 
 

@@ -3,16 +3,16 @@
 ::
 
     OperatorError
-    └── DatabaseError             a sentence that names the server; never a password, verifier or connection string
-        ├── DatabaseUnavailable   down, refused, starting up, read-only, too many connections, timeout: try again
-        ├── DatabaseForbidden     credentials or privileges; the text says what to grant; wait for an administrator
-        ├── DatabaseNotOwned      a schema or role of our name belongs to somebody else; nothing was touched
-        └── DatabaseBusy          something holds a lock that we need; the text says which session, since when
+    └── DatabaseError             names the server; never a password, a verifier or a connection string
+        ├── DatabaseUnavailable   down, starting up, read-only, too many connections, timeout: try again
+        ├── DatabaseForbidden     credentials or privileges: an administrator has to do what the text says
+        ├── DatabaseNotOwned      a schema or role of our name is somebody else's; nothing was touched
+        └── DatabaseBusy          a lock that we need is held; the text says by which session, since when
 
 Any other failure of PostgreSQL is a plain DatabaseError.
 
-psycopg's own exceptions never leave ``clients.postgres``: their text quotes the statement, and a statement that sets
-a role's password quotes its verifier.
+psycopg's own exceptions never leave ``clients.postgres``: their text quotes the statement, and a statement
+that sets a role's password quotes its verifier.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class DatabaseBusy(DatabaseError):
 
 
 def redact(text: str) -> str:
-    """``text`` on one line, without anything that looks like a password, a verifier or a connection string."""
+    """``text`` on one line, without what looks like a password, a verifier or a connection string."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return " ".join(text.split())
@@ -91,8 +91,12 @@ def statement_failure(server: str, error: psycopg.Error) -> DatabaseError:
     """The error for a statement that failed; only the server's own words, never the statement's."""
     state = error.sqlstate
     if state is None:
-        return DatabaseUnavailable(f"PostgreSQL server {server}: {redact(str(error)) or 'the connection was lost'}")
-    words = redact(". ".join(part for part in (error.diag.message_primary, error.diag.message_detail) if part))
+        return DatabaseUnavailable(
+            f"PostgreSQL server {server}: {redact(str(error)) or 'the connection was lost'}"
+        )
+    words = redact(
+        ". ".join(part for part in (error.diag.message_primary, error.diag.message_detail) if part)
+    )
     text = f"PostgreSQL server {server}: {words} (SQLSTATE {state})"
     if state in _BUSY_STATES:
         return DatabaseBusy(text)

@@ -1,4 +1,4 @@
-"""Where a PostgreSQL server is and how the operator logs in; constructed by whoever reads the operator's settings."""
+"""Where a PostgreSQL server is and how the operator logs in; built from the operator's configuration."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class ServerSettings:
     Both are read at every connect, so that a rotated password is used without a restart.
     """
     ca_file: Path | None = None
-    """Certificate authorities for sslmode verify-ca and verify-full; None for the place that libpq looks in."""
+    """Certificate authorities for sslmode verify-ca and verify-full; None for libpq's own place."""
     max_connections: int = 4
-    """Connections that the operator holds at most; more would queue for PostgreSQL's locks on shared catalogs."""
+    """Connections that the operator holds at most; more would queue for locks on shared catalogs."""
     connect_timeout: int = 5
     """Seconds until a connection counts as failed."""
     statement_timeout: int = 30

@@ -1,0 +1,47 @@
+"""The PostgreSQL edge: the only part of the operator that speaks SQL.
+
+::
+
+    server       PostgresServer, what reconcile calls
+    ├── hardening    the database as a whole, once per server
+    ├── workspace    what one workspace should have, and the statements it lacks (pure)
+    │   └── catalog      what it has: one query
+    ├── removal      retain or drop
+    ├── credentials  passwords, verifiers, and how drift between Secret and role is found
+    ├── connection   sessions with deadlines, bounded in number
+    ├── settings     where the server is
+    └── errors       the error tree
+
+The order for a new workspace: make a ``new_credential()``, write it into the Secret with its id as an
+annotation, then ``ensure_workspace``; ``credentials`` says why.
+"""
+
+from agentos_operator.clients.postgres.credentials import Credential, new_credential
+from agentos_operator.clients.postgres.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseForbidden,
+    DatabaseNotOwned,
+    DatabaseUnavailable,
+)
+from agentos_operator.clients.postgres.hardening import ServerFacts
+from agentos_operator.clients.postgres.removal import Removal
+from agentos_operator.clients.postgres.server import Ensured, PostgresServer
+from agentos_operator.clients.postgres.settings import ServerSettings
+from agentos_operator.clients.postgres.workspace import WorkspaceDatabase
+
+__all__ = [
+    "Credential",
+    "DatabaseBusy",
+    "DatabaseError",
+    "DatabaseForbidden",
+    "DatabaseNotOwned",
+    "DatabaseUnavailable",
+    "Ensured",
+    "PostgresServer",
+    "Removal",
+    "ServerFacts",
+    "ServerSettings",
+    "WorkspaceDatabase",
+    "new_credential",
+]

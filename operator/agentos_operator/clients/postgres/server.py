@@ -1,0 +1,115 @@
+"""``PostgresServer``: all that the operator does in one PostgreSQL database; called by ``reconcile``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agentos_operator.clients.postgres import hardening, removal
+from agentos_operator.clients.postgres.catalog import gather
+from agentos_operator.clients.postgres.connection import Connections, Session, connect
+from agentos_operator.clients.postgres.credentials import Credential
+from agentos_operator.clients.postgres.errors import DatabaseForbidden
+from agentos_operator.clients.postgres.hardening import ServerFacts
+from agentos_operator.clients.postgres.removal import Removal
+from agentos_operator.clients.postgres.settings import ServerSettings, login_url
+from agentos_operator.clients.postgres.workspace import WorkspaceDatabase, check_ownership, plan, set_password
+from agentos_operator.database_names import DatabaseNames
+
+
+@dataclass(frozen=True, slots=True)
+class Ensured:
+    """What ``ensure_workspace`` found and did."""
+
+    queries: int
+    """Catalog queries."""
+    writes: int
+    """Statements that changed something; 0 in a steady state."""
+    passwords_repaired: tuple[str, ...]
+    """Login roles whose password was not the Secret's although their COMMENT said so."""
+    warnings: tuple[str, ...]
+    """Differences that only an administrator can end, one sentence each."""
+
+
+class PostgresServer:
+    """One server, shared by all reconciliations; every method is idempotent and safe to run twice at once.
+
+    All methods raise the errors drawn in ``errors`` and nothing else of their own.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self._connections = Connections(settings)
+
+    async def prepare(self) -> ServerFacts:
+        """Harden the database and report about the server; at startup and at each resync."""
+        return await self._connections.run(lambda session: hardening.prepare(session, self.settings))
+
+    async def ensure_workspace(
+        self,
+        desired: WorkspaceDatabase,
+        active: Credential,
+        other: Credential | None = None,
+        *,
+        verify_logins: bool = False,
+    ) -> Ensured:
+        """Make schema, roles, grants and settings what ``desired`` says.
+
+        ``active`` is login A's credential. ``other`` is login B's, None as long as no rotation is under
+        way: B then exists but cannot log in. With ``verify_logins`` a login with each credential is tried,
+        which finds a password that was changed by SQL.
+        """
+        credentials = {desired.names.login_a: active, desired.names.login_b: other}
+        ensured = await self._connections.run(lambda session: self._ensure(session, desired, credentials))
+        if not verify_logins:
+            return ensured
+        repaired = await self._repair_passwords(credentials)
+        return Ensured(ensured.queries, ensured.writes + len(repaired), repaired, ensured.warnings)
+
+    async def can_log_in(self, role: str, password: str) -> bool:
+        """Whether PostgreSQL accepts ``password`` for ``role``.
+
+        A role at its CONNECTION LIMIT or without CONNECT has given the right password, so that counts as
+        accepted. Raises DatabaseUnavailable when the server cannot be asked.
+        """
+        try:
+            await (await connect(self.settings, role, password)).close()
+        except DatabaseForbidden as refused:
+            return "authentication failed" not in str(refused)
+        return True
+
+    async def retain_workspace(self, names: DatabaseNames, uid: str) -> Removal:
+        """End the tenant's access and keep its data; sessions are ended too."""
+        return await self._connections.run(lambda session: removal.retain(session, self.settings, names, uid))
+
+    async def drop_workspace(self, names: DatabaseNames, uid: str) -> Removal:
+        """Remove schema, data and roles. Raises DatabaseBusy while somebody else's session is in the way."""
+        return await self._connections.run(lambda session: removal.drop(session, self.settings, names, uid))
+
+    def login_url(self, role: str, password: str) -> str:
+        """Connection URI of a login role, for the tenant's Secret."""
+        return login_url(self.settings, role, password)
+
+    async def close(self) -> None:
+        """Close all idle connections."""
+        await self._connections.close()
+
+    async def _ensure(
+        self, session: Session, desired: WorkspaceDatabase, credentials: Mapping[str, Credential | None]
+    ) -> Ensured:
+        facts = await gather(session, self.settings.database, desired.names)
+        check_ownership(self.settings.name, facts, desired.names, desired.uid)
+        if not facts.tenants_exist:
+            await hardening.prepare(session, self.settings)
+        planned = plan(desired, facts, self.settings.database, credentials)
+        await session.apply(planned.statements)
+        return Ensured(session.reads, session.writes, (), planned.warnings)
+
+    async def _repair_passwords(self, credentials: Mapping[str, Credential | None]) -> tuple[str, ...]:
+        used = {name: credential for name, credential in credentials.items() if credential}
+        right = await asyncio.gather(*(self.can_log_in(name, used[name].password) for name in used))
+        wrong = [name for name, accepted in zip(used, right, strict=True) if not accepted]
+        statements = [set_password(name, used[name]) for name in wrong]
+        await self._connections.run(lambda session: session.apply(statements))
+        return tuple(wrong)
