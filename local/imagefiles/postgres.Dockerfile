@@ -1,0 +1,31 @@
+# PostgreSQL 17 with pgvector for the local cluster and the tests, under the contract of the usual public image:
+# POSTGRES_PASSWORD[_FILE], POSTGRES_USER, POSTGRES_DB, PGDATA. Runs as UID 999 on a read-only root.
+ARG BASE_IMAGE=docker.io/library/python:3.13-slim-trixie
+FROM ${BASE_IMAGE}
+# The account exists before the package, so that its number is the one that manifests name.
+# The builder may pass its own package sources as secrets; else those of the base image are used.
+RUN --mount=type=secret,id=sources --mount=type=secret,id=apt,mode=0444 --mount=type=secret,id=ca,mode=0444 \
+    groupadd --system --gid 999 postgres \
+ && useradd --system --uid 999 --gid 999 --home-dir /var/lib/postgresql --no-log-init postgres \
+ && export DEBIAN_FRONTEND=noninteractive APT_CONFIG=/run/secrets/apt \
+ && if [ ! -e /run/secrets/apt ]; then unset APT_CONFIG; fi \
+ && if [ -e /run/secrets/sources ]; then set -- -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::SourceList=/run/secrets/sources; fi \
+ && mkdir -p /etc/postgresql-common \
+ && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf \
+ && apt-get -q "$@" update \
+ && apt-get -q "$@" install -y --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io \
+        postgresql-17 postgresql-17-pgvector \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/* \
+           /usr/share/postgresql/17/man \
+ && install -d -o 999 -g 999 -m 0755 /var/lib/postgresql /var/lib/postgresql/data \
+ && install -d -o 999 -g 999 -m 2775 /run/postgresql
+COPY postgres-entrypoint.sh /usr/local/bin/docker-entrypoint.sh
+ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/bin:/usr/bin:/bin \
+    PGDATA=/var/lib/postgresql/data/pgdata \
+    LANG=C.UTF-8
+USER 999:999
+EXPOSE 5432
+# A "fast" shutdown: sessions are ended, nothing needs recovery at the next start.
+STOPSIGNAL SIGINT
+ENTRYPOINT ["docker-entrypoint.sh"]
+CMD ["postgres"]

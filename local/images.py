@@ -1,0 +1,157 @@
+"""The container images of the local cluster: `make up`, the tests and `python -m local.images` call `ensure`.
+
+An image is named by what it is made of, so one that is in the cache is never built again, and a changed one
+has a new tag, which makes its pods roll. What the cache holds (all of it may be deleted at any time):
+    images/NAME-KEY.tar    the archive that containerd, kind, docker and podman load
+    postgres/KEY/          the PostgreSQL image's file system, which tests start a server from by chroot
+    buildah/               layers, so that a change of sources does not install the dependencies again
+"""
+
+import argparse
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import images_base, images_engine, images_host, images_recipes, images_rootfs, paths
+from local.images_engine import Build, Engine
+from local.images_recipes import Recipe
+from local.steps import StepFailedError, say, step
+
+_KEPT = 3
+"""Archives of one image that stay: the current one and those of another checkout or branch."""
+
+
+@dataclass(frozen=True)
+class ImageArchive:
+    """An image that is ready to be loaded."""
+
+    name: str
+    ref: str
+    """What a pod names: localhost/NAME:VERSION-KEY."""
+    key: str
+    archive: Path
+
+
+def ensure(names: Iterable[str] | None = None, engine: str | None = None) -> dict[str, ImageArchive]:
+    """Return every named image (all when None); those in no cache are built, with progress on stderr."""
+    known = images_recipes.recipes()
+    wanted = [_recipe(known, name) for name in (known if names is None else names)]
+    builder = images_engine.choose(engine)
+    found = {recipe.name: _described(recipe, builder) for recipe in wanted}
+    if not all(image.archive.exists() for image in found.values()):
+        with _locked():
+            missing = [recipe for recipe in wanted if not found[recipe.name].archive.exists()]
+            _build_all(missing, found, builder)
+    for image in found.values():
+        os.utime(image.archive)
+    return found
+
+
+def postgres_rootfs() -> Path:
+    """The PostgreSQL image's file system as a folder: `chroot` runs its programs. Nobody writes to it."""
+    image = ensure(["agentos-postgres"])["agentos-postgres"]
+    folder = paths.private_folder(paths.cache() / "postgres") / image.key
+    if not folder.exists():
+        with _locked(), step("unpacked PostgreSQL for the tests"):
+            for old in folder.parent.iterdir():
+                if old != folder and old.name.endswith(".partial"):
+                    shutil.rmtree(old)
+            if not folder.exists():
+                images_rootfs.unpack(image.archive, folder)
+    return folder
+
+
+def _recipe(known: dict[str, Recipe], name: str) -> Recipe:
+    if name not in known:
+        raise StepFailedError(f"there is no image {name!r}", f"Name one of {', '.join(known)}.")
+    return known[name]
+
+
+def _described(recipe: Recipe, builder: Engine) -> ImageArchive:
+    key = recipe.key(builder.base_key())
+    ref = f"localhost/{recipe.name}:{recipe.version}-{key}"
+    return ImageArchive(recipe.name, ref, key, _folder() / f"{recipe.name}-{key}.tar")
+
+
+def _folder() -> Path:
+    return paths.private_folder(paths.cache() / "images")
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """One builder at a time: `make up` and `make test` may both find an image missing."""
+    with (_folder() / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("  waiting for another build of images to end ...")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build_all(missing: list[Recipe], found: dict[str, ImageArchive], builder: Engine) -> None:
+    """Build what is still missing now that the lock is held."""
+    for partial in _folder().glob("*.partial"):
+        images_base.remove_tree(partial) if partial.is_dir() else partial.unlink()
+    builder.tidy()
+    for recipe in missing:
+        with step(f"built image {recipe.name} ({builder.name})"), tempfile.TemporaryDirectory() as folder:
+            _build(recipe, found[recipe.name], builder, Path(folder))
+        _prune(recipe, found[recipe.name], builder)
+
+
+def _build(recipe: Recipe, image: ImageArchive, builder: Engine, folder: Path) -> None:
+    context = folder / "context"
+    context.mkdir()
+    images_recipes.stage(recipe, context)
+    arguments = {"VERSION": recipe.version} if recipe.name.startswith("agentos-") else {}
+    if recipe.has_base and (base := builder.base()):
+        arguments["BASE_IMAGE"] = base[0]
+    secrets = images_host.write_secrets(paths.private_folder(folder / "secrets"), images_base.SUITE)
+    builder.build(Build(image.ref, recipe.dockerfile, context, arguments, secrets))
+    partial = image.archive.with_suffix(".partial")
+    builder.save(image.ref, partial)
+    os.replace(partial, image.archive)
+
+
+def _prune(recipe: Recipe, current: ImageArchive, builder: Engine) -> None:
+    """Remove the archives of this image that were not used for longest."""
+    pattern = f"{recipe.name}-{'[0-9a-f]' * images_recipes.KEY_LENGTH}.tar"
+    used = sorted(_folder().glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+    for archive in used[_KEPT:]:
+        key = archive.stem.rpartition("-")[2]
+        archive.unlink()
+        builder.forget(current.ref.replace(current.key, key))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.images",
+        description="Build images that are missing; print each one's reference.",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="images by name; all of them when none is given"
+    )
+    parser.add_argument(
+        "--engine", choices=("docker", "podman", "buildah"), help="the first that works by default"
+    )
+    parser.add_argument("--archives", action="store_true", help="print each archive's path too")
+    options = parser.parse_args(argv)
+    try:
+        found = ensure(options.names or None, options.engine)
+    except StepFailedError as error:
+        say(f"{error.step or 'images'}: {error.why}\n{error.advice}")
+        return 1
+    for image in found.values():
+        print(f"{image.ref} {image.archive}" if options.archives else image.ref)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

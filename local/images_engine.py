@@ -1,0 +1,206 @@
+"""The programs that turn a Dockerfile into an image archive; `local.images` picks one and drives it.
+
+Docker and podman build on the public base image that the Dockerfiles name. buildah stands in where no
+engine runs: it needs no daemon, and its base comes from Debian's own packages (`local.images_base`), so no
+image registry either. Every engine writes the same format, the one of `docker save`: containerd, kind and
+podman all load it.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from local import images_base, paths
+from local.steps import StepFailedError, run
+
+NETWORK_ADVICE = "Check that this machine reaches its package index and Debian mirror, then run it again."
+SPACE_ADVICE = "Check the free space of the cache folder, then run it again."
+APT_PACKAGES = ("buildah", "debootstrap", "busybox-static")
+"""What the build without Docker or podman takes from Debian."""
+_LAYER_CACHE_LIMIT = 150
+
+
+@dataclass(frozen=True)
+class Build:
+    """One image to be built from a staged context."""
+
+    ref: str
+    dockerfile: Path
+    context: Path
+    arguments: Mapping[str, str]
+    secrets: Mapping[str, Path] = field(default_factory=dict)
+
+    def words(self) -> list[str | Path]:
+        """The options that all three programs share."""
+        words: list[str | Path] = ["--tag", self.ref, "--file", self.dockerfile]
+        for name, value in self.arguments.items():
+            words += ["--build-arg", f"{name}={value}"]
+        for name, path in self.secrets.items():
+            words += ["--secret", f"id={name},src={path}"]
+        return [*words, self.context]
+
+
+class Engine(Protocol):
+    """What `local.images` needs of a builder."""
+
+    @property
+    def name(self) -> str:
+        """The program that builds."""
+
+    def base(self) -> tuple[str, str] | None:
+        """The base image's reference (made when missing) and key; None to keep each Dockerfile's default."""
+
+    def base_key(self) -> str:
+        """What stands for the base image in a key; it builds nothing."""
+
+    def build(self, build: Build) -> None:
+        """Build and tag one image."""
+
+    def save(self, ref: str, archive: Path) -> None:
+        """Write a tagged image to an archive."""
+
+    def forget(self, ref: str) -> None:
+        """Remove an image that no archive stands for any more; its being absent is fine."""
+
+    def tidy(self) -> None:
+        """Clear what a killed build left behind. Called under the lock: no other build is running."""
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """Docker or podman, whose command lines agree as far as this needs."""
+
+    name: str
+
+    def base(self) -> None:
+        """The Dockerfiles' own default, pulled by the engine."""
+
+    def base_key(self) -> str:
+        return self.name
+
+    def build(self, build: Build) -> None:
+        environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+        run([self.name, "build", "--network", "host", *build.words()], advice=NETWORK_ADVICE, env=environment)
+
+    def save(self, ref: str, archive: Path) -> None:
+        form = ["--format", "docker-archive"] if self.name == "podman" else []
+        run([self.name, "save", *form, "--output", archive, ref], advice=SPACE_ADVICE)
+
+    def forget(self, ref: str) -> None:
+        subprocess.run([self.name, "rmi", ref], capture_output=True, check=False)
+
+    def tidy(self) -> None:
+        """They clean up after themselves."""
+
+
+@dataclass(frozen=True)
+class Buildah:
+    """buildah with a store of its own, so that cleaning it up never touches anybody else's images."""
+
+    store: Path
+    driver: str
+    name: str = "buildah"
+
+    def base(self) -> tuple[str, str]:
+        key = images_base.key()
+        ref = f"localhost/agentos-base:{key}"
+        if self._run("images", "--quiet", "--filter", f"reference={ref}").strip():
+            return ref, key
+        rootfs = images_base.ensure()
+        context = paths.private_folder(self.store / "base")
+        os.replace(_hard_link(rootfs, context / "rootfs.new"), context / "rootfs.tar")
+        dockerfile = context / "Dockerfile"
+        dockerfile.write_text("FROM scratch\nADD rootfs.tar /\n")
+        self.build(Build(ref, dockerfile, context, {}))
+        shutil.rmtree(context)
+        return ref, key
+
+    def base_key(self) -> str:
+        return images_base.key()
+
+    def build(self, build: Build) -> None:
+        words = ["bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never"]
+        self._run(*words, *build.words(), advice=NETWORK_ADVICE)
+
+    def save(self, ref: str, archive: Path) -> None:
+        self._run("push", "--quiet", ref, f"docker-archive:{archive}:{ref}")
+
+    def forget(self, ref: str) -> None:
+        subprocess.run([*self._words(), "rmi", ref], capture_output=True, check=False)
+
+    def tidy(self) -> None:
+        self._run("rm", "--all")
+        if len(self._run("images", "--all", "--quiet").split()) > _LAYER_CACHE_LIMIT:
+            self._run("rmi", "--all", "--force")
+
+    def _words(self) -> list[str | Path]:
+        runroot = Path("/run/agentos-local-images") if os.geteuid() == 0 else self.store / "run"
+        return [
+            "buildah",
+            "--root",
+            self.store / "images",
+            "--runroot",
+            runroot,
+            "--storage-driver",
+            self.driver,
+        ]
+
+    def _run(self, *words: str | Path, advice: str = SPACE_ADVICE) -> str:
+        # Its cache of downloads lives below TMPDIR: in our cache folder it outlives a reboot.
+        temporary = paths.private_folder(self.store / "tmp")
+        return run([*self._words(), *words], advice=advice, env={**os.environ, "TMPDIR": str(temporary)})
+
+
+def choose(wanted: str | None = None) -> Engine:
+    """The engine of that name, else the first that works here: docker, podman, buildah."""
+    for name in ("docker", "podman"):
+        if wanted == name or (wanted is None and _answers(name)):
+            return Daemon(name)
+    if not shutil.which("buildah"):
+        packages = " ".join(APT_PACKAGES)
+        raise StepFailedError(
+            "neither docker, podman nor buildah works here", f"Run `apt-get install {packages}`."
+        )
+    store = paths.private_folder(paths.cache() / "buildah")
+    return Buildah(store, _driver(store))
+
+
+def _answers(name: str) -> bool:
+    """Whether the program is there and so is what it talks to."""
+    if not shutil.which(name):
+        return False
+    return subprocess.run([name, "info"], capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def _driver(store: Path) -> str:
+    """overlay where kernel and file system can, else vfs (plain copies); decided once per machine."""
+    decided = store / "driver"
+    if decided.exists():
+        return decided.read_text()
+    driver = "overlay" if _overlay_works(store / "probe") else "vfs"
+    decided.write_text(driver)
+    return driver
+
+
+def _overlay_works(folder: Path) -> bool:
+    """Mount one overlay: a cache folder that is itself an overlay (a container's) refuses."""
+    for name in ("lower", "upper", "work", "merged"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    options = ",".join(f"{name}dir={folder / name}" for name in ("lower", "upper", "work"))
+    mount = ["mount", "-t", "overlay", "overlay", "-o", options, str(folder / "merged")]
+    works = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    if works:
+        subprocess.run(["umount", str(folder / "merged")], check=True)
+    shutil.rmtree(folder)
+    return works
+
+
+def _hard_link(source: Path, target: Path) -> Path:
+    """The same bytes under a second name; both lie in the cache folder."""
+    target.unlink(missing_ok=True)
+    os.link(source, target)
+    return target

