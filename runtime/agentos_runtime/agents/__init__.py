@@ -1,0 +1,1 @@
+"""From the spec to agno's objects: models, toolkits, agents."""

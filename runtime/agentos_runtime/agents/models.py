@@ -1,0 +1,103 @@
+"""Models: agno's own providers, constructed without importing a provider's SDK before it is needed.
+
+The openai package alone costs 0.4 s of import, as much as half of agno, and no request needs it before the
+first run. So for providers whose constructor is known here a stand-in takes the model's place while the
+server starts; `DeferredModel.load` turns that very object into the real model, and every reference agno
+holds with it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import fields
+from typing import Any
+
+from agno.models.base import Model
+from agno.models.response import ModelResponse
+from agno.models.utils import MODEL_PROVIDER_CLASSES
+
+from agentos_runtime.errors import Reason, StartupError, did_you_mean
+from agentos_runtime.spec import ModelSpec
+
+_SDK_OF = {"agno.models.openai": "openai"}
+"""Modules whose import waits for the server to listen, and the package they need. Their classes all take
+`api_key` and `base_url`; a module that is not listed is imported, and judged, at once."""
+
+
+class DeferredModel(Model):
+    """A model that is described but not yet imported. It must be loaded before the first run."""
+
+    def __init__(self, spec: ModelSpec, api_key: str | None) -> None:
+        super().__init__(id=spec.id)
+        self._described = (spec, api_key)
+        self._untouched = dict(self.__dict__)
+
+    def load(self) -> None:
+        """Become the real model, keeping what agno set on this object meanwhile."""
+        spec, api_key = self._described
+        changed = {k: v for k, v in self.__dict__.items() if self._untouched.get(k, ...) is not v}
+        changed.pop("_untouched", None)
+        real = _construct(spec, api_key)
+        self.__class__ = type(real)  # type: ignore[assignment]
+        self.__dict__ = {**real.__dict__, **changed}
+
+    def invoke(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        raise NotImplementedError("the model is not loaded")
+
+    async def ainvoke(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        raise NotImplementedError("the model is not loaded")
+
+    def invoke_stream(self, *args: Any, **kwargs: Any) -> Iterator[ModelResponse]:
+        raise NotImplementedError("the model is not loaded")
+
+    def ainvoke_stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ModelResponse]:
+        raise NotImplementedError("the model is not loaded")
+
+    def _parse_provider_response(self, response: Any, **kwargs: Any) -> ModelResponse:
+        raise NotImplementedError("the model is not loaded")
+
+    def _parse_provider_response_delta(self, response: Any) -> ModelResponse:
+        raise NotImplementedError("the model is not loaded")
+
+
+def compile_model(spec: ModelSpec, api_key: str | None) -> Model:
+    """The model of a spec; a StartupError where it cannot be had in this image."""
+    if spec.provider not in MODEL_PROVIDER_CLASSES:
+        hint = did_you_mean(spec.provider, MODEL_PROVIDER_CLASSES) or "; see agno's list of models"
+        raise StartupError(
+            Reason.UNKNOWN_MODEL_PROVIDER, f"{spec.path}.id: {spec.provider!r} is no provider of agno{hint}"
+        )
+    package = _SDK_OF.get(MODEL_PROVIDER_CLASSES[spec.provider][0])
+    if package is None:
+        return _construct(spec, api_key)
+    if importlib.util.find_spec(package) is None:
+        raise _package_missing(spec, package)
+    return DeferredModel(spec, api_key)
+
+
+def _construct(spec: ModelSpec, api_key: str | None) -> Model:
+    """Import the provider's class and call it with what the spec says."""
+    module, name = MODEL_PROVIDER_CLASSES[spec.provider]
+    try:
+        cls: Any = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise _package_missing(spec, error.name or str(error)) from error
+    given = {"api_key": api_key, "base_url": spec.base_url}
+    options = {key: value for key, value in given.items() if value is not None}
+    for option in options.keys() - {field.name for field in fields(cls)}:
+        what = {"api_key": "apiKeySecretRef", "base_url": "baseURL"}[option]
+        raise StartupError(
+            Reason.INVALID_SPEC, f"{spec.path}.{what}: provider {spec.provider!r} takes none; leave it out"
+        )
+    model: Model = cls(id=spec.id, **options)
+    return model
+
+
+def _package_missing(spec: ModelSpec, package: str) -> StartupError:
+    return StartupError(
+        Reason.MODEL_PACKAGE_MISSING,
+        f"{spec.path}.id: provider {spec.provider!r} needs the Python package {package!r}, which is not"
+        " in this image; build an image on ours that installs it and name it in spec.image",
+    )

@@ -1,0 +1,108 @@
+"""Toolkits: `toolkit: calculator` is the Toolkit class of the module agno.tools.calculator."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from types import ModuleType
+
+import agno.tools
+from agno.tools.function import Function
+from agno.tools.toolkit import Toolkit
+
+from agentos_runtime.errors import Reason, StartupError, did_you_mean
+from agentos_runtime.spec import ToolkitSpec
+
+
+def compile_toolkit(spec: ToolkitSpec) -> Toolkit:
+    """The toolkit of a spec; a StartupError where it cannot be had or refuses its options."""
+    cls = _toolkit_class(_module(spec), spec)
+    options = dict(spec.options)
+    if spec.requires_confirmation and _accepts(cls, "requires_confirmation_tools"):
+        options["requires_confirmation_tools"] = list(spec.requires_confirmation)
+    try:
+        toolkit = cls(**options)
+    except ImportError as error:
+        raise _package_missing(spec, error) from error
+    except Exception as error:  # a toolkit's constructor may refuse its options in any way it likes
+        raise StartupError(Reason.INVALID_TOOL_OPTIONS, _refused(spec, error)) from error
+    _confirm(toolkit, spec)
+    return toolkit
+
+
+def _module(spec: ToolkitSpec) -> ModuleType:
+    """Import the toolkit's module."""
+    name = f"agno.tools.{spec.name}"
+    if importlib.util.find_spec(name) is None:
+        raise _unknown(spec)
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise _package_missing(spec, error) from error
+
+
+def _toolkit_class(module: ModuleType, spec: ToolkitSpec) -> type[Toolkit]:
+    """The one Toolkit the module defines; where it defines several, the one named after the module."""
+    own = {
+        name: cls
+        for name, cls in inspect.getmembers(module, inspect.isclass)
+        if issubclass(cls, Toolkit) and cls is not Toolkit and cls.__module__.startswith(module.__name__)
+    }
+    named = [cls for name, cls in own.items() if name.lower() == spec.name.replace("_", "") + "tools"]
+    if named:
+        return named[0]
+    if len(own) == 1:
+        return next(iter(own.values()))
+    raise _unknown(spec)
+
+
+def _accepts(cls: type[Toolkit], option: str) -> bool:
+    """Whether the constructor takes an option, by name or by `**kwargs`."""
+    parameters = inspect.signature(cls.__init__).parameters
+    return option in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _confirm(toolkit: Toolkit, spec: ToolkitSpec) -> None:
+    """Make sure that every function named under requiresConfirmation exists and does wait.
+
+    agno only logs an unknown name, which would leave the function the author meant unguarded.
+    """
+    for name in spec.requires_confirmation:
+        functions = _functions(toolkit, name)
+        if not functions:
+            known = sorted({*toolkit.functions, *toolkit.async_functions})
+            hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
+            message = (
+                f"{spec.path}.requiresConfirmation: toolkit {spec.name!r} has no function {name!r}{hint}"
+            )
+            raise StartupError(Reason.INVALID_TOOL_OPTIONS, message)
+        for function in functions:
+            function.requires_confirmation = True
+
+
+def _functions(toolkit: Toolkit, name: str) -> list[Function]:
+    """The function under its name, in both of its forms."""
+    return [f[name] for f in (toolkit.functions, toolkit.async_functions) if name in f]
+
+
+def _unknown(spec: ToolkitSpec) -> StartupError:
+    known = [module.name for module in pkgutil.iter_modules(agno.tools.__path__)]
+    hint = did_you_mean(spec.name, known) or "; the names are those of agno's modules under agno.tools"
+    return StartupError(
+        Reason.UNKNOWN_TOOLKIT, f"{spec.path}.toolkit: {spec.name!r} is no toolkit of agno{hint}"
+    )
+
+
+def _package_missing(spec: ToolkitSpec, error: ImportError) -> StartupError:
+    return StartupError(
+        Reason.TOOLKIT_PACKAGE_MISSING,
+        f"{spec.path}.toolkit: {spec.name!r} needs a Python package that is not in this image"
+        f" ({' '.join(str(error).split())}); build an image on ours that installs it, name it in spec.image",
+    )
+
+
+def _refused(spec: ToolkitSpec, error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return f"{spec.path}.options: toolkit {spec.name!r} refuses them: {text}; change or leave them out"

@@ -1,0 +1,108 @@
+"""The application: agno's AgentOS, and the layers that close what it leaves open.
+
+From outside to inside: request id and log line, probes, problem documents, authentication, the database gate,
+heartbeats, agno.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from agno.agent import Agent
+from agno.db.base import AsyncBaseDb
+from agno.os import AgentOS
+from agno.os.authz import Authorization
+from agno.os.scopes import get_default_scope_mappings, get_required_scopes_for_route, has_required_scopes
+from agno.os.settings import AgnoAPISettings
+from fastapi import FastAPI
+
+from agentos_runtime.agents.compile import compile_agents
+from agentos_runtime.agents.models import DeferredModel
+from agentos_runtime.asgi import App
+from agentos_runtime.auth.middleware import PUBLIC, Authentication
+from agentos_runtime.auth.tokens import Verifier
+from agentos_runtime.database.engine import create_database, create_engine
+from agentos_runtime.database.gate import DatabaseGate, watch
+from agentos_runtime.database.health import Health, always, postgres_ping
+from agentos_runtime.http.heartbeat import Heartbeat
+from agentos_runtime.http.probes import Probes
+from agentos_runtime.http.problems import Problems
+from agentos_runtime.http.requests import Requests
+from agentos_runtime.settings import Settings
+from agentos_runtime.spec import SecretRef, Spec
+
+_SCOPES_AGNO_FORGOT = {
+    "GET /info": ["config:read"],
+    "POST /agents/*/runs/*/resume": ["agents:run"],
+    "POST /agents/*/sessions/*/fork": ["sessions:write"],
+    "POST /agents/*/sessions/*/compact": ["sessions:write"],
+}
+"""Routes agno's own table does not name and so leaves open to any valid token. Others that it does not name
+are refused."""
+ReadSecret = Callable[[SecretRef, str], str]
+
+
+@dataclass(frozen=True)
+class Application:
+    """What a server needs: the ASGI application, and the models that still wait for their import."""
+
+    asgi: App
+    agents: Sequence[Agent]
+
+    def load_models(self) -> None:
+        """Import the SDKs; nothing may run before this."""
+        for agent in self.agents:
+            if isinstance(agent.model, DeferredModel):
+                agent.model.load()
+
+
+def create_app(settings: Settings, spec: Spec, read_secret: ReadSecret) -> Application:
+    """Build everything; nothing is opened before the server's lifespan starts."""
+    agents = compile_agents(spec, read_secret)
+    engine = create_engine(settings.database)
+    health = Health(always if settings.database.is_sqlite else postgres_ping(settings.database))
+    watch(engine, health)
+    database = create_database(settings.database, engine)
+    served = _agent_os(settings, spec, agents, database).get_app()
+    return Application(asgi=_layers(settings, served, health), agents=agents)
+
+
+def _agent_os(settings: Settings, spec: Spec, agents: Sequence[Agent], database: AsyncBaseDb) -> AgentOS:
+    """agno's part, with its own authorization as a second layer."""
+    return AgentOS(
+        id=settings.deployment,
+        name=spec.name,
+        agents=list(agents),
+        db=database,
+        authorization=_authorization(settings),
+        user_isolation=True,
+        settings=AgnoAPISettings(docs_enabled=False, os_security_key=None),
+        auto_provision_dbs=settings.database.is_sqlite,
+        telemetry=False,
+    )
+
+
+def _authorization(settings: Settings) -> Authorization:
+    return Authorization(
+        verification_keys=list(settings.auth.secrets),
+        algorithm="HS256",
+        verify_audience=True,
+        audience=settings.auth.audience,
+        issuer=settings.auth.issuer,
+        excluded_route_paths=sorted(PUBLIC),
+    )
+
+
+def _layers(settings: Settings, served: FastAPI, health: Health) -> App:
+    scopes = {**get_default_scope_mappings(), **_SCOPES_AGNO_FORGOT}
+    app: App = Heartbeat(served, settings.heartbeat_seconds)
+    app = DatabaseGate(app, health, PUBLIC)
+    app = Authentication(
+        app,
+        Verifier(settings.auth, settings.workspace),
+        required=lambda method, path: get_required_scopes_for_route(scopes, method, path),
+        granted=lambda have, required: has_required_scopes(list(have), list(required)),
+        deployment=settings.deployment,
+    )
+    return Requests(Probes(Problems(app), health.answers))

@@ -1,0 +1,35 @@
+"""Types and small helpers of ASGI, shared by the layers around agno's application.
+
+The layers are plain ASGI rather than Starlette's BaseHTTPMiddleware, which would cost a task and a queue per
+request and pass every chunk of a stream through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def header_values(headers: Headers, name: bytes) -> list[bytes]:
+    """Every value of a header; servers hand over lower-case names."""
+    return [value for key, value in headers if key == name]
+
+
+def state_of(scope: Scope) -> MutableMapping[str, Any]:
+    """What Starlette shows as `request.state`; a caller cannot reach it."""
+    state: MutableMapping[str, Any] = scope.setdefault("state", {})
+    return state
+
+
+async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """A whole response."""
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,1 @@
+"""Who is calling: tokens are judged here, before agno sees a request."""

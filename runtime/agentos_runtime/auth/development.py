@@ -1,0 +1,26 @@
+"""A token for trying things out on a laptop, signed with the secret this process made up for itself."""
+
+from __future__ import annotations
+
+import time
+
+import jwt
+
+from agentos_runtime.settings import Settings
+
+_SCOPES = ["agents:read", "agents:run", "sessions:read", "sessions:write", "sessions:delete", "memories:read"]
+
+
+def development_token(settings: Settings, user: str = "developer") -> str:
+    """As a workspace's issuer would write it."""
+    now = int(time.time())
+    claims = {
+        "iss": settings.auth.issuer,
+        "aud": settings.auth.audience,
+        "sub": user,
+        "iat": now,
+        "exp": now + settings.auth.max_lifetime_seconds,
+        "workspace_id": settings.workspace,
+        "scopes": _SCOPES,
+    }
+    return jwt.encode(claims, settings.auth.secrets[0], algorithm="HS256")

@@ -1,0 +1,109 @@
+"""The gate in front of agno: strict tokens, no route that no scope opens, identity that a caller cannot set.
+
+agno's own authorization stays on behind it (docs/decisions/0002) and decides scopes and ownership.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import parse_qsl
+
+from agentos_runtime.asgi import App, Receive, Scope, Send, header_values, state_of
+from agentos_runtime.auth.tokens import BadToken, Identity, Verifier
+from agentos_runtime.http.problems import send_problem
+
+PUBLIC = frozenset({"/health", "/livez", "/readyz"})
+"""Answered without a token, and nothing else is."""
+
+RequiredScopes = Callable[[str, str], Sequence[str]]
+"""The scopes that open a route, by method and path; none means that no scope does."""
+Granted = Callable[[Sequence[str], Sequence[str]], bool]
+"""Whether the caller's scopes cover the required ones."""
+
+
+class Authentication:
+    """Refuses, or lets through with the identity in the request's state."""
+
+    def __init__(
+        self, app: App, verifier: Verifier, required: RequiredScopes, granted: Granted, deployment: str
+    ) -> None:
+        self._app = app
+        self._verifier = verifier
+        self._required = required
+        self._granted = granted
+        self._deployment = deployment
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "not offered"})
+        elif scope["type"] != "http" or scope["path"] in PUBLIC or _is_preflight(scope):
+            await self._app(scope, receive, send)
+        else:
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            identity = self._verifier.verify(_bearer(scope))
+        except BadToken as bad:
+            await _unauthorized(scope, send, bad.kind)
+            return
+        refusal = self._refusal(scope, identity)
+        if refusal:
+            await _forbidden(scope, send, refusal)
+            return
+        state_of(scope).update(_state(identity, self._deployment))
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope, identity: Identity) -> str | None:
+        """Why a verified caller may not use this route at all."""
+        path = scope["path"].rstrip("/") or "/"
+        required = self._required(scope["method"], path)
+        if not required:
+            return "No scope opens this route."
+        if _names_another_user(scope, identity):
+            return "user_id is not the token's subject."
+        return None
+
+
+def _names_another_user(scope: Scope, identity: Identity) -> bool:
+    """Whether the query asks in somebody else's name; only an administrator may."""
+    if b"user_id" not in scope["query_string"] or "agent_os:admin" in identity.scopes:
+        return False
+    query = parse_qsl(scope["query_string"].decode("latin-1"))
+    return any(name == "user_id" and value != identity.user for name, value in query)
+
+
+def _state(identity: Identity, deployment: str) -> Mapping[str, object]:
+    """What agno passes on to every run; where it is set, the caller's own values are ignored."""
+    origin = {"workspace_id": identity.workspace, "deployment": deployment, "user_id": identity.user}
+    return {"identity": identity, "dependencies": origin, "metadata": origin}
+
+
+def _bearer(scope: Scope) -> bytes:
+    """The token of the one Authorization header."""
+    values = header_values(scope["headers"], b"authorization")
+    if not values:
+        raise BadToken("missing")
+    scheme, _, token = values[0].partition(b" ")
+    if len(values) > 1 or scheme.lower() != b"bearer" or not token:
+        raise BadToken("malformed")
+    return token
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """A CORS preflight carries no token; agno's CORS layer answers it without asking any route."""
+    names = {name for name, _ in scope["headers"]}
+    return scope["method"] == "OPTIONS" and {b"origin", b"access-control-request-method"} <= names
+
+
+async def _unauthorized(scope: Scope, send: Send, kind: str) -> None:
+    """401 as RFC 6750 wants it: an error code only where a token was presented."""
+    missing = kind == "missing"
+    challenge = "Bearer" if missing else f'Bearer error="invalid_token", error_description="{kind}"'
+    detail = "A bearer token is required." if missing else f"The token is not valid here: {kind}."
+    await send_problem(scope, send, 401, detail, [(b"www-authenticate", challenge.encode())])
+
+
+async def _forbidden(scope: Scope, send: Send, detail: str) -> None:
+    challenge = b'Bearer error="insufficient_scope"'
+    await send_problem(scope, send, 403, detail, [(b"www-authenticate", challenge)])

@@ -1,0 +1,73 @@
+"""`agentos-runtime serve|migrate`: the entrypoint of the image, and of a laptop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from agentos_runtime.errors import EXIT_CONFIG, StartupError
+from agentos_runtime.settings import Environ, Settings, settings_from
+from agentos_runtime.spec import load_spec
+from agentos_runtime.termination import report
+
+
+def main(argv: Sequence[str] | None = None, environ: Environ = os.environ) -> int:
+    """Run a command; the exit code is 78 where something has to be changed before it can work."""
+    options = _parser().parse_args(argv)
+    log = Path(environ.get("AGENTOS_TERMINATION_LOG") or "/dev/termination-log")
+    try:
+        return _serve(options, environ) if options.command == "serve" else _migrate(environ)
+    except StartupError as error:
+        report(error, log)
+        return EXIT_CONFIG
+
+
+def _serve(options: argparse.Namespace, environ: Environ) -> int:
+    settings = settings_from(environ, spec_file=options.file, host=options.host, port=options.port)
+    spec = load_spec(settings.spec_file)
+    if settings.laptop:
+        _welcome(settings, spec.agents[0].id)
+    from agentos_runtime.server import serve  # noqa: PLC0415 - a broken spec is reported before anything heavy
+
+    serve(settings, spec, environ)
+    return 0
+
+
+def _migrate(environ: Environ) -> int:
+    settings = settings_from(environ, spec_file=Path())
+    from agentos_runtime.migration import migrate_schema  # noqa: PLC0415 - as above
+
+    asyncio.run(migrate_schema(settings))
+    return 0
+
+
+def _welcome(settings: Settings, agent: str) -> None:
+    """The token of a laptop's process, printed once and kept nowhere."""
+    from agentos_runtime.auth.development import development_token  # noqa: PLC0415 - a laptop only
+
+    token = development_token(settings)
+    url = f"http://{settings.host}:{settings.port}/agents/{agent}/runs"
+    sys.stderr.write(
+        f"Development token, valid 24 hours, for this process only:\n{token}\n\n"
+        f'  curl {url} -H "Authorization: Bearer $TOKEN" \\\n'
+        "    -F message='Hello' -F stream=false\n\n"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="agentos-runtime", description="Serves the agents of an AgentDeployment."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="serve the agents of a spec")
+    serve.add_argument(
+        "-f", "--file", type=Path, help="the AgentDeployment document (default: AGENTOS_SPEC_FILE)"
+    )
+    serve.add_argument("--host", help="address to listen on (default: loopback on a laptop, all in a pod)")
+    serve.add_argument("--port", type=int, default=7777)
+    commands.add_parser("migrate", help="bring the workspace's schema to this version and exit")
+    return parser

@@ -1,0 +1,1 @@
+"""The workspace's own database: an engine that gives up in time, its tables, and whether it answers."""

@@ -1,0 +1,74 @@
+"""The engine under agno's database class, bounded everywhere: connecting, waiting for a free connection, a
+statement. agno would build its own with none of these bounds, and name the database after a URL with a
+password.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+from agno.db.base import AsyncBaseDb
+from psycopg.abc import PQGen
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from agentos_runtime.settings import DatabaseSettings
+
+DATABASE_ID = "workspace"
+"""agno stores it with sessions; it must not change when a password rotates."""
+_T = TypeVar("_T")
+
+
+def bounded_connection(seconds: float) -> type[psycopg.AsyncConnection[Any]]:
+    """A connection class that gives up on a server that is there but does not answer.
+
+    statement_timeout is enforced by the server and so is no help when it hangs.
+    """
+
+    class Bounded(psycopg.AsyncConnection[Any]):
+        async def wait(self, gen: PQGen[_T], *args: Any, **kwargs: Any) -> _T:
+            kwargs["timeout"] = min(kwargs.get("timeout") or seconds, seconds)
+            try:
+                return await super().wait(gen, *args, **kwargs)
+            except psycopg.OperationalError:
+                raise
+            except psycopg.Error as error:
+                if type(error).__name__ != "_WaitTimeout":
+                    raise
+                self.pgconn.finish()
+                raise psycopg.OperationalError("the database does not answer") from None
+
+    return Bounded
+
+
+def create_engine(settings: DatabaseSettings) -> AsyncEngine:
+    """The pool of one process."""
+    if settings.is_sqlite:
+        return create_async_engine(make_url(settings.url).set(drivername="sqlite+aiosqlite"))
+    return create_async_engine(
+        make_url(settings.url).set(drivername="postgresql+psycopg"),
+        pool_size=settings.pool_size,
+        max_overflow=settings.pool_size,
+        pool_timeout=settings.connect_seconds,
+        pool_pre_ping=True,
+        pool_recycle=3600,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": settings.connect_seconds,
+            "async_creator_fn": bounded_connection(settings.statement_seconds).connect,
+        },
+    )
+
+
+def create_database(settings: DatabaseSettings, engine: AsyncEngine) -> AsyncBaseDb:
+    """agno's database over our engine."""
+    if settings.is_sqlite:
+        from agno.db.sqlite import AsyncSqliteDb  # noqa: PLC0415 - a laptop's driver, never loaded in a pod
+
+        Path(make_url(settings.url).database or ".").parent.mkdir(parents=True, exist_ok=True)
+        return AsyncSqliteDb(db_engine=engine, id=DATABASE_ID)
+    from agno.db.postgres import AsyncPostgresDb  # noqa: PLC0415 - and this one never on a laptop
+
+    return AsyncPostgresDb(db_engine=engine, db_schema=settings.schema, create_schema=False, id=DATABASE_ID)

@@ -1,0 +1,77 @@
+"""Whether the database answers, asked on a connection of its own.
+
+Its own, because a busy pool is no reason to take a pod out of service: that would send its load to the next
+one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import psycopg
+
+from agentos_runtime.database.engine import bounded_connection
+from agentos_runtime.settings import DatabaseSettings
+
+Ping = Callable[[], Awaitable[None]]
+"""Returns where the database answers, raises where it does not."""
+
+
+class Health:
+    """The last answer, asked for again when it is older than a second; one question at a time."""
+
+    def __init__(self, ping: Ping, fresh_seconds: float = 1.0) -> None:
+        self._ping = ping
+        self._fresh_seconds = fresh_seconds
+        self._asked_at = float("-inf")
+        self._answers = False
+        self._asking: asyncio.Task[None] | None = None
+
+    async def answers(self) -> bool:
+        """Whether the database has answered within the last second, or does now."""
+        if time.monotonic() - self._asked_at >= self._fresh_seconds:
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask())
+            await asyncio.shield(self._asking)
+        return self._answers
+
+    def doubt(self) -> None:
+        """A statement failed: the next request asks again instead of trusting the last answer."""
+        self._asked_at = float("-inf")
+
+    async def _ask(self) -> None:
+        try:
+            await self._ping()
+        except Exception:
+            self._answers = False
+        else:
+            self._answers = True
+        self._asked_at = time.monotonic()
+
+
+def postgres_ping(settings: DatabaseSettings) -> Ping:
+    """`SELECT 1` on one connection that is opened on demand and kept."""
+    connection: psycopg.AsyncConnection[object] | None = None
+    seconds = settings.probe_seconds
+    cls = bounded_connection(seconds)
+
+    async def ping() -> None:
+        nonlocal connection
+        async with asyncio.timeout(seconds):
+            try:
+                if connection is None or connection.closed:
+                    connection = await cls.connect(settings.url, autocommit=True, connect_timeout=2)
+                await connection.execute("SELECT 1")
+            except BaseException:
+                if connection is not None:
+                    connection.pgconn.finish()
+                connection = None
+                raise
+
+    return ping
+
+
+async def always() -> None:
+    """The ping of a laptop's file."""

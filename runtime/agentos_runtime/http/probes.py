@@ -1,0 +1,33 @@
+"""`/livez` and `/readyz`, answered before anything of agno is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+
+from agentos_runtime.asgi import App, Receive, Scope, Send, respond
+
+Ready = Callable[[], Awaitable[bool]]
+_JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+
+
+class Probes:
+    """Liveness says that the event loop turns; readiness that the database answers."""
+
+    def __init__(self, app: App, ready: Ready) -> None:
+        self._app = app
+        self._ready = ready
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path == "/livez":
+            await _status(send, 200, "alive")
+        elif path == "/readyz":
+            ready = await self._ready()
+            await _status(send, 200 if ready else 503, "ready" if ready else "the database does not answer")
+        else:
+            await self._app(scope, receive, send)
+
+
+async def _status(send: Send, status: int, word: str) -> None:
+    await respond(send, status, _JSON, json.dumps({"status": word}).encode())

@@ -1,0 +1,181 @@
+"""Everything a runtime is told from outside, read in one place and passed down as one frozen object.
+
+Built by the command line from an environment that is handed in. In a pod (AGENTOS_WORKSPACE is set) every
+value comes from the operator and a missing one is an error; on a laptop each has a default, so that
+`agentos-runtime serve -f support.yaml` needs nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agentos_runtime.errors import Reason, StartupError
+from agentos_runtime.spec import SecretRef
+
+Environ = MutableMapping[str, str]
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """Where sessions and memories are kept."""
+
+    url: str = field(repr=False)
+    """libpq URI of the workspace's login, or `sqlite:///file` on a laptop. Never printed."""
+    schema: str = ""
+    """The workspace's own schema; empty for SQLite."""
+    pool_size: int = 5
+    """Connections kept open; as many again may be opened under load. Ten pods of a workspace at full load
+    stay under PostgreSQL's default of 100."""
+    statement_seconds: float = 10.0
+    """After so long without an answer a connection is given up: a hung database must not hold requests."""
+    connect_seconds: int = 5
+    """How long opening a connection may take."""
+    probe_seconds: float = 2.0
+    """How long readiness waits for the database's answer."""
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is a laptop's file rather than a PostgreSQL server."""
+        return self.url.startswith("sqlite:")
+
+
+@dataclass(frozen=True)
+class AuthSettings:
+    """Which tokens are accepted."""
+
+    secrets: tuple[str, ...] = field(repr=False)
+    """HS256 secrets of this workspace alone; all are accepted, the first one signs a development token."""
+    audience: str = ""
+    """The Workspace's UID: a token minted for another workspace has another one."""
+    issuer: str = "agentos.hyvve.io"
+    """Who must have issued the token."""
+    leeway_seconds: int = 10
+    """Clock skew that is forgiven."""
+    max_lifetime_seconds: int = 24 * 3600
+    """A token that claims to live longer is refused, whoever signed it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One process's settings."""
+
+    workspace: str
+    """Name of the Workspace; the claim `workspace_id` of every token must equal it."""
+    deployment: str
+    """Name of the AgentDeployment; also the AgentOS's stable id."""
+    spec_file: Path
+    """The AgentDeployment document."""
+    database: DatabaseSettings
+    auth: AuthSettings
+    secrets_dir: Path | None = None
+    """Where referenced Secrets are mounted; None reads them from the environment (laptop)."""
+    host: str = "0.0.0.0"  # noqa: S104 - a pod listens on its own address; the laptop default is loopback
+    port: int = 7777
+    laptop: bool = False
+    """Started without a cluster: a development token is printed."""
+    heartbeat_seconds: float = 15.0
+    """Silence after which a stream says `: ping`, below the idle timeout of any proxy on the way."""
+    shutdown_seconds: int = 30
+    """How long streams may go on after SIGTERM."""
+    termination_log: Path = Path("/dev/termination-log")
+    """Where Kubernetes looks for the reason of an exit."""
+
+
+def settings_from(
+    environ: Environ, *, spec_file: Path | None = None, host: str | None = None, port: int | None = None
+) -> Settings:
+    """Build the settings and take the secrets out of the environment: tools of an agent can read it."""
+    laptop = not environ.get("AGENTOS_WORKSPACE")
+    return Settings(
+        workspace=environ.get("AGENTOS_WORKSPACE") or "local",
+        deployment=_value(environ, "AGENTOS_DEPLOYMENT", "local" if laptop else None),
+        spec_file=spec_file or Path(_value(environ, "AGENTOS_SPEC_FILE", None)),
+        database=_database(environ, laptop=laptop),
+        auth=_auth(environ, laptop=laptop),
+        secrets_dir=_optional_path(environ, "AGENTOS_SECRETS_DIR"),
+        host=host or ("127.0.0.1" if laptop else "0.0.0.0"),  # noqa: S104 - see Settings.host
+        port=7777 if port is None else port,
+        laptop=laptop,
+        termination_log=Path(environ.get("AGENTOS_TERMINATION_LOG") or "/dev/termination-log"),
+    )
+
+
+def _database(environ: Environ, *, laptop: bool) -> DatabaseSettings:
+    url = _secret_value(environ, "AGENTOS_DATABASE_URL", "sqlite:///agentos.db" if laptop else None)
+    if url.startswith("sqlite:"):
+        return DatabaseSettings(url=url)
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise _invalid(
+            "AGENTOS_DATABASE_URL is neither a postgresql:// nor a sqlite:// URL; set the whole URL"
+        )
+    schema = _value(environ, "AGENTOS_DATABASE_SCHEMA", None)
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
+        # agno writes the schema's name unquoted into its SQL.
+        raise _invalid(f"AGENTOS_DATABASE_SCHEMA {schema!r} must be lower-case letters, digits and '_'")
+    return DatabaseSettings(url=url, schema=schema)
+
+
+def _auth(environ: Environ, *, laptop: bool) -> AuthSettings:
+    generated = secrets.token_urlsafe(32) if laptop else None
+    keys = tuple(_secret_value(environ, "AGENTOS_JWT_VERIFICATION_SECRETS", generated).split())
+    if not keys or any(len(key.encode()) < 32 for key in keys):
+        raise _invalid(
+            "AGENTOS_JWT_VERIFICATION_SECRETS holds a secret shorter than 32 bytes; make it longer"
+        )
+    return AuthSettings(
+        secrets=keys,
+        audience=_value(environ, "AGENTOS_JWT_AUDIENCE", "local" if laptop else None),
+        issuer=environ.get("AGENTOS_JWT_ISSUER") or "agentos.hyvve.io",
+    )
+
+
+def _value(environ: Environ, name: str, default: str | None) -> str:
+    value = environ.get(name) or default
+    if not value:
+        raise _invalid(f"{name} is not set; the operator sets it in a pod, on a laptop set it yourself")
+    return value
+
+
+def _secret_value(environ: Environ, name: str, default: str | None) -> str:
+    value = _value(environ, name, default)
+    environ.pop(name, None)
+    return value
+
+
+def _optional_path(environ: Environ, name: str) -> Path | None:
+    return Path(environ[name]) if environ.get(name) else None
+
+
+def _invalid(message: str) -> StartupError:
+    return StartupError(Reason.INVALID_SETTINGS, message)
+
+
+def secret_variable(ref: SecretRef) -> str:
+    """The environment variable that stands for a Secret's key on a laptop: {openai, api-key}
+    OPENAI_API_KEY."""
+    return re.sub(r"[-.]", "_", f"{ref.name}_{ref.key}").upper()
+
+
+def read_secret(settings: Settings, environ: Environ, ref: SecretRef, path: str) -> str:
+    """The value of a referenced Secret: a mounted file, or an environment variable on a laptop."""
+    if settings.secrets_dir is None:
+        value, where = environ.get(secret_variable(ref), ""), f"environment variable {secret_variable(ref)}"
+    else:
+        value, where = _file(settings.secrets_dir / ref.name / ref.key), f"Secret {ref.name}, key {ref.key},"
+    if not value.strip():
+        message = (
+            f"{path}.apiKeySecretRef: {where} is missing or empty; create it with the provider's API key"
+        )
+        raise StartupError(Reason.SECRET_MISSING, message)
+    return value.strip()
+
+
+def _file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

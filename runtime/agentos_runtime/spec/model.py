@@ -1,0 +1,68 @@
+"""The agents part of an AgentDeployment. Nothing below the parser sees the YAML again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SecretRef:
+    """One key of a Secret in the workspace's namespace."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model in agno's own notation."""
+
+    provider: str
+    """agno's provider key, e.g. `openai-chat`."""
+    id: str
+    """The provider's name for the model, e.g. `gpt-4o-mini`."""
+    base_url: str | None = None
+    """Another endpoint of the same protocol: a proxy, a gateway, a model in the cluster."""
+    api_key: SecretRef | None = None
+    """Without one the provider's SDK looks for its own environment variable."""
+    path: str = ""
+    """Where in the document this stands, for messages."""
+
+
+@dataclass(frozen=True)
+class ToolkitSpec:
+    """One of agno's toolkits, by the name of its module."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Passed to the toolkit's constructor."""
+    requires_confirmation: tuple[str, ...] = ()
+    """Functions that wait for a person's decision before they run."""
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """One agent, in agno's terms."""
+
+    id: str
+    model: ModelSpec
+    name: str | None = None
+    description: str | None = None
+    instructions: tuple[str, ...] = ()
+    tools: tuple[ToolkitSpec, ...] = ()
+    markdown: bool = False
+    add_history_to_context: bool = False
+    num_history_runs: int | None = None
+    enable_user_memories: bool = False
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A whole deployment."""
+
+    name: str
+    agents: tuple[AgentSpec, ...]

@@ -1,0 +1,19 @@
+"""The last words of a process that cannot serve, where Kubernetes and the operator look for them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from agentos_runtime.errors import StartupError
+
+
+def report(error: StartupError, path: Path) -> None:
+    """One JSON line into the termination log where there is one, and on stderr always."""
+    line = json.dumps({"reason": error.reason, "message": error.message}, ensure_ascii=False)
+    sys.stderr.write(line + "\n")
+    try:
+        path.write_text(line + "\n", encoding="utf-8")
+    except OSError:
+        return  # not in a pod
