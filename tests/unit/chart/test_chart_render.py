@@ -126,7 +126,6 @@ def test_every_server_has_its_credentials_where_the_operator_looks(render: Any) 
         "/etc/agentos-operator/servers/default": "agentos-postgres-admin",
         "/etc/agentos-operator/servers/second": "second-admin",
     }
-    assert "superuser" not in yaml.safe_dump(spec)
 
 
 def test_without_the_embedded_server_nothing_of_it_is_left(render: Any) -> None:
@@ -175,21 +174,24 @@ def test_selectors_find_their_pods(render: Any) -> None:
 )
 def test_pods_pass_pod_security_restricted_with_a_read_only_root(render: Any, kind: str, name: str) -> None:
     spec = pod(render(), kind, name)
-    (container,) = spec["containers"]
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["runAsUser"] > 0
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
     assert all({"configMap", "secret", "emptyDir"} & volume.keys() for volume in spec["volumes"])
-    assert (
-        {"cpu", "memory"}
-        == container["resources"]["limits"].keys()
-        == container["resources"]["requests"].keys()
-    )
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        resources = container["resources"]
+        assert {"cpu", "memory"} == resources["limits"].keys() == resources["requests"].keys()
+
+
+def test_the_running_database_does_not_know_the_operators_password(render: Any) -> None:
+    spec = pod(render(), "StatefulSet", "agentos-postgres")
+    assert "env" not in spec["containers"][0]
+    assert spec["automountServiceAccountToken"] is False
 
 
 def test_liveness_asks_the_operator_itself(render: Any) -> None:
@@ -220,7 +222,7 @@ def test_persistence_takes_a_claim_and_keeps_the_password_that_opens_it(render: 
 def test_a_given_secret_is_used_and_none_is_made(render: Any) -> None:
     rendered = render({"database": {"embedded": {"existingSecret": "mine"}}})
     assert rendered.of("Secret") == []
-    (container,) = pod(rendered, "StatefulSet", "agentos-postgres")["containers"]
+    (container,) = pod(rendered, "StatefulSet", "agentos-postgres")["initContainers"]
     named = {
         variable["valueFrom"]["secretKeyRef"]["name"]
         for variable in container["env"]
