@@ -10,6 +10,8 @@ from local.pki import Authority
 SERVICE_SUBNET = "10.96.0.0/16"
 DNS_ADDRESS = "10.96.0.10"
 POD_SUBNET = "10.244.0.0/16"
+NODE_POD_SUBNET = "10.244.0.0/24"
+"""What the controller-manager gives the first node, and there is only one."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Machine:
 
     def start(self) -> None:
         """Start an empty machine. What a killed predecessor left must have been removed (`stop`)."""
-        for folder in ("logs", "containerd", "cache"):
+        for folder in ("logs", "cache"):
             paths.private_folder(self.state / folder)
         folders = cgroups.create(self.name)
         init = self._spawn([folder / "cgroup.procs" for folder in folders])
@@ -130,6 +130,10 @@ class Machine:
         if "error" in answer:
             raise StepFailedError(f"{name} could not be started: {answer['error']}", ADVICE)
 
+    def quit(self, name: str) -> None:
+        """End a component and do not start it again."""
+        self._ask_quietly({"do": "stop", "name": name})
+
     def components(self) -> dict[str, dict[str, int]]:
         """pid (0 while it is down) and number of exits of every component."""
         answer = self._ask_quietly({"do": "status"})
@@ -151,8 +155,26 @@ class Machine:
 
     def run(self, argv: Sequence[str | Path], *, advice: str = ADVICE, stdin: str | None = None) -> str:
         """Run a command in the machine's namespaces to its end."""
-        enter = ["nsenter", "--target", str(self._pid()), *_NAMESPACES, "--", "env", "--chdir=/"]
-        return run([*enter, *argv], advice=advice, stdin=stdin)
+        return run([*self._enter(), *argv], advice=advice, stdin=stdin)
+
+    def feed(self, file: Path, argv: Sequence[str | Path]) -> None:
+        """Run a command in the machine with `file`, which it may be unable to see, as its input."""
+        with file.open("rb") as data:
+            done = subprocess.run([*self._enter(), *argv], stdin=data, capture_output=True, check=False)
+        if done.returncode:
+            raise StepFailedError(
+                f"{file} was refused: {done.stderr.decode()[-500:]}", "Delete it and build it again."
+            )
+
+    def succeeds(self, argv: Sequence[str | Path]) -> bool:
+        """Whether a command in the machine ends well; for polling."""
+        done = subprocess.run(
+            [*self._enter(), *argv], stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        return done.returncode == 0
+
+    def _enter(self) -> list[str]:
+        return ["nsenter", "--target", str(self._pid()), *_NAMESPACES, "--", "env", "--chdir=/"]
 
     def _pid(self) -> int:
         init = self.init()

@@ -177,7 +177,7 @@ def _bind(source: str | Path, target: Path, *, recursive: bool = False) -> None:
     _call("mount", "--rbind" if recursive else "--bind", source, target)
 
 
-def _lay_out(root: Path, state: Path, cache: Path) -> None:
+def _lay_out(root: Path, state: Path, cache: Path, name: str) -> None:
     """Fill the new root: the host's folders as they are, private ones where a cluster writes."""
     for entry in os.scandir("/"):
         if entry.name in _OWN:
@@ -188,7 +188,7 @@ def _lay_out(root: Path, state: Path, cache: Path) -> None:
             _bind(entry.path, root / entry.name, recursive=True)
     _bind(state, root / "machine")
     _bind(cache, root / "machine/cache")
-    _bind(state / "containerd", root / "var/lib/containerd")
+    _bind(cache / "nodes" / name, root / "var/lib/containerd")
     for folder in ("lib/kubelet", "lib/cni", "log"):
         (state / "var" / folder).mkdir(parents=True, exist_ok=True)
         _bind(state / "var" / folder, root / "var" / folder)
@@ -224,7 +224,7 @@ def build_root(state: Path, cache: Path, name: str) -> None:
     root = Path("/run/root")
     root.mkdir()
     _call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", root)
-    _lay_out(root, state, cache)
+    _lay_out(root, state, cache, name)
     (root / "old").mkdir()
     os.chdir(root)
     _call("pivot_root", ".", "old")

@@ -1,0 +1,239 @@
+"""The project's own local cluster: `python -m local` and `local.targets` bring it up and down, cluster tests too.
+
+What does not depend on each other starts at the same time; what waits, polls. See docs/local-cluster.md.
+"""
+
+import shutil
+import socket
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from local import (
+    addons,
+    cilium,
+    components,
+    debian,
+    images,
+    network,
+    node,
+    nodeimages,
+    paths,
+    processes,
+    toolchain,
+)
+from local.api import Api, has_condition
+from local.components import NODE_POD_SUBNET, ControlPlane
+from local.controlplane import make_credentials
+from local.images import ImageArchive
+from local.machine import Machine
+from local.machine_init import MACHINE
+from local.pki import Authority, Identity
+from local.steps import StepFailedError, say, step, wait_until
+
+BINARIES = (*toolchain.CONTROL_PLANE, *toolchain.NODE)
+SYSTEM_IMAGES = ("pause", "coredns", "envoy", "envoy-gateway")
+GATEWAY_FORWARD = "gateway-forward"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A local cluster by name, running or not."""
+
+    name: str = "agentos"
+
+    @property
+    def machine(self) -> Machine:
+        """The namespaces that it lives in."""
+        return Machine(self.name)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The admin's kubeconfig; the host reaches the server in it."""
+        return self.machine.state / "kubeconfigs/admin.yaml"
+
+    @property
+    def port(self) -> int:
+        """The loopback port of the host that leads to the gateway, 0 while there is none."""
+        file = self.machine.state / "port"
+        return int(file.read_text()) if file.exists() else 0
+
+    def is_healthy(self) -> bool:
+        """Whether there is nothing for `up` to do but look."""
+        if not self.kubeconfig.exists() or self.machine.init() is None or not self.port:
+            return False
+        return all(part["pid"] for part in self.machine.components().values()) and self._node_is_ready()
+
+    def _node_is_ready(self) -> bool:
+        item = Api(self.kubeconfig).get(f"/api/v1/nodes/{self.name}")
+        return bool(item and has_condition(item, "Ready"))
+
+    def load(self, found: Iterable[ImageArchive]) -> None:
+        """Put images into the node."""
+        nodeimages.load(self.machine, found)
+
+
+def up(name: str = "agentos", *, port: int = 8080, extra: Iterable[ImageArchive] = ()) -> Cluster:
+    """Bring the cluster up, or find it up already; `extra` are images that its node shall have besides its own."""
+    processes.require_root()
+    cluster = Cluster(name)
+    if cluster.is_healthy():
+        say(f"  cluster {name} is up already")
+        _forward(cluster, port)
+        cluster.load(extra)
+        return cluster
+    debian.ensure(debian.NODE + debian.NETWORK_POLICY)
+    binaries = toolchain.ensure(BINARIES)
+    system = images.ensure(SYSTEM_IMAGES)
+    listener = _listen(port)
+    with step("removed what the last cluster left", quiet_below=1.0):
+        down(name)
+    try:
+        _start(cluster, binaries, {**system, **{image.name: image for image in extra}})
+        _forward(cluster, port, listener)
+    finally:
+        listener.close()
+    return cluster
+
+
+def down(name: str = "agentos") -> None:
+    """End the cluster and remove its state; images stay in the cache for the next one."""
+    processes.require_root()
+    Machine(name).stop()
+    shutil.rmtree(paths.state(name), ignore_errors=True)
+
+
+def _start(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageArchive]) -> None:
+    machine = cluster.machine
+    plane = _prepare(cluster, binaries, found["pause"].ref)
+    with step("started the machine"):
+        machine.start()
+    with ThreadPoolExecutor() as pool:
+        containers = pool.submit(_containers, machine, found.values())
+        with step("control plane"):
+            _control_plane(machine, plane)
+        containers.result()
+        _node(cluster, binaries)
+        pending = [
+            pool.submit(_policies, machine, binaries, cluster.kubeconfig),
+            pool.submit(_dns, cluster, binaries["kubectl"], found),
+            pool.submit(_gateway, cluster, binaries, found),
+        ]
+        _gather(pending)
+
+
+def _prepare(cluster: Cluster, binaries: dict[str, Path], pause: str) -> ControlPlane:
+    """Write every file that the components read; returns the control plane as they see it."""
+    machine, name = cluster.machine, cluster.name
+    address = machine.link.node
+    paths.private_folder(machine.state)
+    kubelet = Identity("kubelet", f"system:node:{name}", "system:nodes")
+    outside = ControlPlane(binaries, machine.state, address)
+    make_credentials(outside, (address, "127.0.0.1", "localhost"), [kubelet])
+    server = Identity("kubelet-server", f"system:node:{name}", "system:nodes", hosts=(name, address))
+    Authority(machine.state / "pki").issue(server)
+    node.write(
+        machine.state, network.name_servers(), node.ContainerRuntime(pause, nodeimages.snapshotter(name))
+    )
+    inside = {key: cilium.inside(path) for key, path in binaries.items()}
+    return replace(outside, binaries=inside, folder=MACHINE)
+
+
+def _containers(machine: Machine, found: Iterable[ImageArchive]) -> None:
+    with step("containerd and its images"):
+        nodeimages.start_containerd(machine)
+        nodeimages.load(machine, found)
+
+
+def _control_plane(machine: Machine, plane: ControlPlane) -> None:
+    api = Api(Cluster(machine.name).kubeconfig)
+    machine.launch("etcd", components.etcd(plane))
+    machine.launch("kube-apiserver", components.apiserver(plane))
+    machine.wait_for("kube-apiserver", api.is_ready)
+    machine.launch("kube-controller-manager", components.controller_manager(plane))
+    machine.launch("kube-scheduler", components.scheduler(plane))
+
+
+def _node(cluster: Cluster, binaries: dict[str, Path]) -> None:
+    machine = cluster.machine
+    kubelet = node.kubelet(cilium.inside(binaries["kubelet"]), cluster.name, machine.link.node)
+    machine.launch("kubelet", kubelet)
+    proxy = [str(cilium.inside(binaries["kube-proxy"])), f"--config={MACHINE / 'conf/kube-proxy.yaml'}"]
+    machine.launch("kube-proxy", [*proxy, f"--hostname-override={cluster.name}"])
+
+
+def _policies(machine: Machine, binaries: dict[str, Path], kubeconfig: Path) -> None:
+    with step("network policies (Cilium)"):
+        cilium.apply_crds(binaries["kubectl"], kubeconfig)
+        cilium.start(machine, binaries)
+        node.write_cni(machine.state, NODE_POD_SUBNET, policies=True)
+    cluster = Cluster(machine.name)
+    with step("node ready"):
+        machine.wait_for("kubelet", cluster._node_is_ready)
+
+
+def _dns(cluster: Cluster, kubectl: Path, found: dict[str, ImageArchive]) -> None:
+    with step("cluster DNS"):
+        text = addons.coredns(found["coredns"].ref, network.name_servers())
+        addons.kubectl_apply(kubectl, cluster.kubeconfig, text)
+        _wait_for_deployment(cluster, "kube-system", "coredns")
+
+
+def _gateway(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageArchive]) -> None:
+    with step("Envoy Gateway"):
+        addons.install_envoy_gateway(binaries["helm"], cluster.kubeconfig, found["envoy-gateway"].ref)
+        text = addons.manifest("gateway", {"ENVOY_IMAGE": found["envoy"].ref})
+        addons.kubectl_apply(binaries["kubectl"], cluster.kubeconfig, text)
+        addons.wait_for_gateway(Api(cluster.kubeconfig))
+
+
+def _wait_for_deployment(cluster: Cluster, namespace: str, name: str) -> None:
+    api = Api(cluster.kubeconfig)
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
+    wait_until(
+        lambda: has_condition(api.get(path) or {}, "Available"),
+        what=f"{namespace}/{name}",
+        timeout=180,
+        advice=f"See `kubectl describe pods -n {namespace}`.",
+    )
+
+
+def _gather(pending: list[Future[None]]) -> None:
+    """Wait for all, and raise the first failure as soon as there is one."""
+    while pending:
+        for future in [future for future in pending if future.done()]:
+            future.result()
+            pending.remove(future)
+        time.sleep(0.05)
+
+
+def _listen(port: int) -> socket.socket:
+    """Take the port before anything is built on it."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        why = f"port {port} of this host cannot be used: {error.strerror}"
+        raise StepFailedError(
+            why, "Choose another one with --port (see `ss -ltnp` for who has it)."
+        ) from error
+    return listener
+
+
+def _forward(cluster: Cluster, port: int, listener: socket.socket | None = None) -> None:
+    """Lead the host's loopback port to the gateway.
+
+    The socket belongs to the host's network, the program that accepts on it to the machine: so it ends with it.
+    """
+    if cluster.port == port and listener is None:
+        return
+    address = addons.wait_for_gateway(Api(cluster.kubeconfig))
+    with listener or _listen(port) as socket_on_host:
+        argv = ["socat", "ACCEPT-FD:3,fork", f"TCP:{address}:80"]
+        cluster.machine.launch(GATEWAY_FORWARD, argv, listener=socket_on_host)
+    paths.write_private(cluster.machine.state / "port", str(port))
