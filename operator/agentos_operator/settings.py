@@ -23,7 +23,14 @@ Name = Annotated[str, Field(min_length=1, max_length=253)]
 class _Section(BaseModel):
     """One frozen part of the configuration; a field that nobody knows is an error, not ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        use_attribute_docstrings=True,
+    )
 
 
 class PodPeer(_Section):
@@ -36,7 +43,7 @@ class PodPeer(_Section):
 
 
 class ServerNetwork(_Section):
-    """Where a PostgreSQL server stands, as NetworkPolicies see it: in the cluster by its pods, else by address.
+    """Where a PostgreSQL server stands for NetworkPolicies: in the cluster by its pods, else by address.
 
     Network plugins differ in whether an ipBlock matches pods, so the two cannot replace each other.
     """
@@ -57,7 +64,7 @@ class ServerNetwork(_Section):
     @property
     def pods(self) -> PodPeer | None:
         """The server's pods, when it runs in this cluster."""
-        return PodPeer(namespace=self.namespace, podLabels=self.pod_labels) if self.namespace else None
+        return PodPeer(namespace=self.namespace, pod_labels=self.pod_labels) if self.namespace else None
 
 
 class DatabaseServer(_Section):
@@ -83,7 +90,7 @@ class DatabaseSettings(_Section):
     servers: tuple[DatabaseServer, ...]
     """All servers; a Workspace that names none uses the one called ``default``."""
     credentials_dir: Path = Path("/etc/agentos-operator/servers")
-    """Holds ``<server>/username`` and ``<server>/password``, read at every connect so that they can change."""
+    """Holds ``<server>/username`` and ``<server>/password``, read at every connect: they can change."""
 
 
 class Gateway(_Section):
@@ -128,7 +135,7 @@ class Routing(_Section):
 class NetworkSettings(_Section):
     """What NetworkPolicies must know about the cluster."""
 
-    dns: PodPeer = PodPeer(namespace="kube-system", podLabels={"k8s-app": "kube-dns"})
+    dns: PodPeer = PodPeer(namespace="kube-system", pod_labels={"k8s-app": "kube-dns"})
     """The cluster's DNS pods."""
 
 

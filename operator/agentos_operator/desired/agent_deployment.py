@@ -34,9 +34,7 @@ def build_deployment_objects(
     image = deployment.image or settings.runtime_image
     return DeploymentObjects(
         config_map=config_map,
-        deployment=build_deployment(
-            deployment, workspace, image, config_map["metadata"]["name"], credentials
-        ),
+        deployment=build_deployment(deployment, workspace, image, config_map["metadata"]["name"], credentials),
         service=build_service(deployment, workspace),
         disruption_budget=build_disruption_budget(deployment, workspace),
         route=build_route(deployment, workspace, settings.routing),

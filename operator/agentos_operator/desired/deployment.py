@@ -151,7 +151,12 @@ def _from_secret(variable: str, secret: str, key: str) -> Object:
 def _secrets_volume(deployment: AgentDeployment) -> Object:
     """Model keys as files ``<secret>/<key>``: unlike the environment, they are not inherited by child processes."""
     sources = [
-        {"secret": {"name": name, "items": [{"key": ref.key, "path": f"{name}/{ref.key}"} for ref in references]}}
+        {
+            "secret": {
+                "name": name,
+                "items": [{"key": ref.key, "path": f"{name}/{ref.key}"} for ref in references],
+            }
+        }
         for name, references in groupby(deployment.model_keys, key=lambda reference: reference.name)
     ]
     return {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}

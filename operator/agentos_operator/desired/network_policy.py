@@ -78,7 +78,7 @@ def _granted(rule: EgressRule) -> Object:
     if rule.namespace is None:
         peer: Object = {"ipBlock": {"cidr": rule.cidr}}
     else:
-        peer = _pods(PodPeer(namespace=rule.namespace, podLabels=rule.pod_labels))
+        peer = _pods(PodPeer(namespace=rule.namespace, pod_labels=rule.pod_labels))
     return {"to": [peer], "ports": [_port(port.protocol, port.port) for port in rule.ports]}
 
 

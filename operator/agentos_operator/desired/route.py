@@ -45,7 +45,13 @@ def _http_route(deployment: AgentDeployment, workspace: str, host: str, routing:
             {
                 "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
                 "backendRefs": [
-                    {"group": "", "kind": "Service", "name": deployment.name, "port": SERVICE_PORT, "weight": 1}
+                    {
+                        "group": "",
+                        "kind": "Service",
+                        "name": deployment.name,
+                        "port": SERVICE_PORT,
+                        "weight": 1,
+                    }
                 ],
                 # 0s switches the limit off (GEP-1742): a stream lasts as long as its run.
                 "timeouts": {"request": "0s"},
@@ -57,9 +63,7 @@ def _http_route(deployment: AgentDeployment, workspace: str, host: str, routing:
 
 def _ingress(deployment: AgentDeployment, workspace: str, host: str, routing: Routing) -> Object:
     labels = deployment_labels(deployment.name, workspace)
-    ingress = child(
-        "networking.k8s.io/v1", "Ingress", deployment.name, deployment.namespace, labels, deployment.owner
-    )
+    ingress = child("networking.k8s.io/v1", "Ingress", deployment.name, deployment.namespace, labels, deployment.owner)
     backend = {"service": {"name": deployment.name, "port": {"name": "http"}}}
     ingress["spec"] = {
         "rules": [{"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]

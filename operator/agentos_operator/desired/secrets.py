@@ -1,7 +1,7 @@
 """The two Secrets of a workspace: how its runtimes reach their data, and how they verify tokens.
 
 The values come from the reconciler, which alone makes them up; building them here keeps their form in one place.
-Keys named ``credentials-id`` in the annotations change whenever a value does, so that pods can follow without
+The credentials id in the annotations changes whenever a value does, so that pods and roles can follow without
 anybody comparing secrets.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
 from agentos_operator.desired.common import child
 from agentos_operator.naming import (
@@ -22,50 +21,46 @@ from agentos_operator.naming import (
 )
 from agentos_operator.resources.common import Object
 from agentos_operator.resources.workspace import Workspace
-from agentos_operator.settings import DatabaseServer
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """A secret value and the opaque id by which it is spoken of; ``value`` never shows in a repr."""
+class DatabaseLogin:
+    """How one login role reaches its schema."""
 
-    id: str
-    value: str = field(repr=False)
+    url: str = field(repr=False)
+    """libpq URI (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS)."""
+    schema: str
+    username: str
+    password: str = field(repr=False)
+    host: str
+    port: int
+    database: str
 
 
-def build_database_secret(
-    workspace: Workspace, server: DatabaseServer, schema: str, login: str, password: Credentials
-) -> Object:
-    """How a runtime reaches the workspace's schema; ``url`` is a libpq URI.
-
-    https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
-    """
-    url = (
-        f"postgresql://{quote(login)}:{quote(password.value, safe='')}@{_host(server.host)}:{server.port}"
-        f"/{quote(server.database)}?sslmode={server.ssl_mode}"
-    )
+def build_database_secret(workspace: Workspace, login: DatabaseLogin, credentials_id: str) -> Object:
+    """How a runtime reaches the workspace's schema."""
     values = {
-        "url": url,
-        "schema": schema,
-        "username": login,
-        "password": password.value,
-        "host": server.host,
-        "port": str(server.port),
-        "database": server.database,
+        "url": login.url,
+        "schema": login.schema,
+        "username": login.username,
+        "password": login.password,
+        "host": login.host,
+        "port": str(login.port),
+        "database": login.database,
     }
-    return _secret(DATABASE_SECRET, workspace, password.id, values)
+    return _secret(DATABASE_SECRET, workspace, credentials_id, values)
 
 
-def build_jwt_secret(workspace: Workspace, signing: Credentials) -> Object:
+def build_jwt_secret(workspace: Workspace, signing_secret: str, credentials_id: str) -> Object:
     """What a caller needs to sign a token for the workspace, and what its runtimes accept."""
     values = {
-        "secret": signing.value,
-        "verification-secrets": signing.value,
+        "secret": signing_secret,
+        "verification-secrets": signing_secret,
         "issuer": TOKEN_ISSUER,
         "audience": workspace.meta.uid,
         "workspace": workspace.name,
     }
-    return _secret(JWT_SECRET, workspace, signing.id, values)
+    return _secret(JWT_SECRET, workspace, credentials_id, values)
 
 
 def _secret(name: str, workspace: Workspace, credentials_id: str, values: Mapping[str, str]) -> Object:
@@ -74,7 +69,3 @@ def _secret(name: str, workspace: Workspace, credentials_id: str, values: Mappin
     secret["type"] = "Opaque"
     secret["data"] = {key: b64encode(value.encode()).decode() for key, value in values.items()}
     return secret
-
-
-def _host(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -18,7 +18,13 @@ def build_service(deployment: AgentDeployment, workspace: str) -> Object:
         "type": "ClusterIP",
         "selector": pod_selector(deployment.name),
         "ports": [
-            {"name": "http", "port": SERVICE_PORT, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}
+            {
+                "name": "http",
+                "port": SERVICE_PORT,
+                "targetPort": "http",
+                "protocol": "TCP",
+                "appProtocol": "http",
+            }
         ],
     }
     return service
@@ -27,8 +33,6 @@ def build_service(deployment: AgentDeployment, workspace: str) -> Object:
 def build_disruption_budget(deployment: AgentDeployment, workspace: str) -> Object:
     """One pod at a time; ``minAvailable`` would block the drain of a node that holds the only replica."""
     labels = deployment_labels(deployment.name, workspace)
-    budget = child(
-        "policy/v1", "PodDisruptionBudget", deployment.name, deployment.namespace, labels, deployment.owner
-    )
+    budget = child("policy/v1", "PodDisruptionBudget", deployment.name, deployment.namespace, labels, deployment.owner)
     budget["spec"] = {"maxUnavailable": 1, "selector": {"matchLabels": pod_selector(deployment.name)}}
     return budget

@@ -16,7 +16,7 @@ class DatabaseSpec:
 
     server: str
     connection_limit: int
-    statement_timeout: str
+    statement_timeout_ms: int
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
         database=DatabaseSpec(
             server=spec["database"]["server"],
             connection_limit=spec["database"]["connectionLimit"],
-            statement_timeout=spec["database"]["statementTimeout"],
+            statement_timeout_ms=_milliseconds(spec["database"]["statementTimeout"]),
         ),
         quota=QuotaSpec(
             pods=spec["quota"]["pods"],
@@ -92,6 +92,12 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
         ),
         egress=tuple(_parse_egress(rule) for rule in spec["network"]["egress"]),
     )
+
+
+def _milliseconds(duration: str) -> int:
+    """``500ms``, ``30s`` or ``5min`` in milliseconds; the schema admits nothing else."""
+    number = duration.rstrip("mins")
+    return int(number) * {"ms": 1, "s": 1_000, "min": 60_000}[duration.removeprefix(number)]
 
 
 def _parse_egress(rule: Mapping[str, Any]) -> EgressRule:

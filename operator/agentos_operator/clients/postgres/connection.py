@@ -103,9 +103,7 @@ class Connections:
                     failure = statement_failure(self._settings.name, error)
                     again = (reused and _connection_lost(error)) or error.sqlstate in _LOST_RACES
                 except TimeoutError:
-                    failure = DatabaseUnavailable(
-                        f"PostgreSQL server {self._settings.name} does not answer in time"
-                    )
+                    failure = DatabaseUnavailable(f"PostgreSQL server {self._settings.name} does not answer in time")
                     again = False
                 finally:
                     await self._give_back(session)
@@ -158,9 +156,7 @@ async def connect(settings: ServerSettings, user: str, password: str) -> Connect
     except psycopg.Error as error:
         failure = connection_failure(settings.name, settings.address, error)
     except TimeoutError:
-        failure = connection_failure(
-            settings.name, settings.address, TimeoutError("connection timeout expired")
-        )
+        failure = connection_failure(settings.name, settings.address, TimeoutError("connection timeout expired"))
     raise failure
 
 

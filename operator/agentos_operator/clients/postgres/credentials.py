@@ -51,9 +51,7 @@ def scram_verifier(password: str, salt: bytes | None = None) -> str:
     Only ASCII, where the string preparation that SCRAM demands (RFC 4013) changes nothing.
     """
     if not (password.isascii() and password.isprintable() and password):
-        raise DatabaseError(
-            "a password of a login role must be printable ASCII; delete the Secret to get a new one"
-        )
+        raise DatabaseError("a password of a login role must be printable ASCII; delete the Secret to get a new one")
     salt = salt if salt is not None else secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ITERATIONS)
     stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()

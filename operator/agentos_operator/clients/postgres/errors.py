@@ -91,12 +91,8 @@ def statement_failure(server: str, error: psycopg.Error) -> DatabaseError:
     """The error for a statement that failed; only the server's own words, never the statement's."""
     state = error.sqlstate
     if state is None:
-        return DatabaseUnavailable(
-            f"PostgreSQL server {server}: {redact(str(error)) or 'the connection was lost'}"
-        )
-    words = redact(
-        ". ".join(part for part in (error.diag.message_primary, error.diag.message_detail) if part)
-    )
+        return DatabaseUnavailable(f"PostgreSQL server {server}: {redact(str(error)) or 'the connection was lost'}")
+    words = redact(". ".join(part for part in (error.diag.message_primary, error.diag.message_detail) if part))
     text = f"PostgreSQL server {server}: {words} (SQLSTATE {state})"
     if state in _BUSY_STATES:
         return DatabaseBusy(text)

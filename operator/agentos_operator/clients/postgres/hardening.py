@@ -136,9 +136,7 @@ def check_usable(settings: ServerSettings, row: Mapping[str, Any]) -> None:
 def missing(database: str, row: Mapping[str, Any]) -> Iterator[sql.Composable]:
     """Statements that the database lacks; privileges are explained in
     https://www.postgresql.org/docs/current/ddl-priv.html."""
-    base, tenants, ext = (
-        sql.Identifier(name) for name in (database, tenants_role(database), EXTENSIONS_SCHEMA)
-    )
+    base, tenants, ext = (sql.Identifier(name) for name in (database, tenants_role(database), EXTENSIONS_SCHEMA))
     if row["public_on_database"]:
         yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(base)
     if row["public_on_public"] and (row["owns_public"] or row["superuser"]):
@@ -154,9 +152,7 @@ def missing(database: str, row: Mapping[str, Any]) -> Iterator[sql.Composable]:
     yield from _extensions(row, ext, tenants)
 
 
-def _extensions(
-    row: Mapping[str, Any], ext: sql.Identifier, tenants: sql.Identifier
-) -> Iterator[sql.Composable]:
+def _extensions(row: Mapping[str, Any], ext: sql.Identifier, tenants: sql.Identifier) -> Iterator[sql.Composable]:
     """The schema of shared extensions, unless a schema of that name is somebody else's."""
     if row["ext_exists"] and row["ext_comment"] != _EXTENSIONS_MARKER:
         return
@@ -169,11 +165,7 @@ def _extensions(
         )
     if not row["ext_usage"]:
         yield sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(ext, tenants)
-    if (
-        row["vector_available"]
-        and not row["vector_installed"]
-        and (row["superuser"] or row["vector_trusted"])
-    ):
+    if row["vector_available"] and not row["vector_installed"] and (row["superuser"] or row["vector_trusted"]):
         yield sql.SQL("CREATE EXTENSION vector SCHEMA {}").format(ext)
 
 

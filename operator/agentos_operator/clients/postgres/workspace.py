@@ -92,9 +92,7 @@ def check_ownership(server: str, facts: Facts, names: DatabaseNames, uid: str) -
         )
 
 
-def plan(
-    desired: WorkspaceDatabase, facts: Facts, database: str, credentials: Mapping[str, Credential | None]
-) -> Plan:
+def plan(desired: WorkspaceDatabase, facts: Facts, database: str, credentials: Mapping[str, Credential | None]) -> Plan:
     """Statements that turn ``facts`` into what ``desired`` asks for.
 
     ``credentials`` has one entry per login role; None keeps the role from logging in.
@@ -121,9 +119,7 @@ def _owner_role(desired: WorkspaceDatabase, role: Role | None) -> Iterator[sql.C
     if role is None:
         yield sql.SQL("CREATE ROLE {} NOLOGIN").format(name)
     elif role.login or role.powers or role.expires or not role.inherit or role.limit != -1:
-        yield sql.SQL("ALTER ROLE {} NOLOGIN INHERIT CONNECTION LIMIT -1").format(
-            name
-        ) + _no_expiry_no_powers(role)
+        yield sql.SQL("ALTER ROLE {} NOLOGIN INHERIT CONNECTION LIMIT -1").format(name) + _no_expiry_no_powers(role)
     if role is None or role.comment != marker(desired.uid):
         yield _comment("ROLE", name, marker(desired.uid))
 
@@ -193,9 +189,7 @@ def _schema(desired: WorkspaceDatabase, schema: Schema | None, me: str) -> Itera
             name, sql.Identifier(grantee) if grantee else sql.SQL("PUBLIC")
         )
     if not wanted <= grants or any(grant.grantee == desired.names.owner for grant in grants - wanted):
-        yield sql.SQL("GRANT USAGE, CREATE ON SCHEMA {} TO {}").format(
-            name, sql.Identifier(desired.names.owner)
-        )
+        yield sql.SQL("GRANT USAGE, CREATE ON SCHEMA {} TO {}").format(name, sql.Identifier(desired.names.owner))
 
 
 def _settings(desired: WorkspaceDatabase, facts: Facts, database: str) -> Iterator[sql.Composable]:
@@ -237,9 +231,7 @@ def _grant_memberships(names: DatabaseNames, tenants: str, facts: Facts) -> Iter
             yield sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(member)) + options
 
 
-def _revoke_memberships(
-    names: DatabaseNames, tenants: str, facts: Facts
-) -> tuple[list[sql.Composable], list[str]]:
+def _revoke_memberships(names: DatabaseNames, tenants: str, facts: Facts) -> tuple[list[sql.Composable], list[str]]:
     """Memberships that nobody asked for; the operator's own come with CREATEROLE and stay."""
     statements: list[sql.Composable] = []
     warnings: list[str] = []

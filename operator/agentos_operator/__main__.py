@@ -1,0 +1,81 @@
+"""``python -m agentos_operator``: reads the configuration, connects the edges, runs until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import kopf
+
+from agentos_operator import main as handlers
+from agentos_operator.clients.kubernetes import connect
+from agentos_operator.clients.postgres import PostgresServer, ServerSettings
+from agentos_operator.errors import SettingsError
+from agentos_operator.leader import Leadership
+from agentos_operator.logs import configure_logging
+from agentos_operator.service import Operator
+from agentos_operator.settings import DatabaseServer, Settings, load
+
+LOST_LEADERSHIP = 3
+"""Exit code after leadership or work ended without being told to stop."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the operator; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="agentos_operator", description=__doc__)
+    parser.add_argument("--config", type=Path, default=Path("/etc/agentos-operator/config.yaml"))
+    parser.add_argument("--liveness", default="http://0.0.0.0:8080/healthz", help="endpoint of the liveness probe")
+    options = parser.parse_args(arguments)
+    configure_logging(logging.INFO)
+    try:
+        settings = load(options.config)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return os.EX_CONFIG
+    return asyncio.run(_serve(settings, options.liveness))
+
+
+async def _serve(settings: Settings, liveness: str) -> int:
+    kubernetes = await connect()
+    stop, failed = asyncio.Event(), asyncio.Event()
+
+    def end() -> None:
+        if not stop.is_set():
+            failed.set()
+            stop.set()
+
+    identity = os.environ.get("POD_NAME") or socket.gethostname()
+    namespace = settings.operator_service_account.namespace
+    leadership = Leadership(kubernetes, settings.leader_election.name, namespace, identity)
+    databases = {server.name: PostgresServer(_server(settings, server)) for server in settings.database.servers}
+    operator = Operator(kubernetes, databases, settings, leadership, end)
+    await kopf.operator(
+        registry=handlers.register(operator),
+        settings=handlers.configure(kopf.OperatorSettings()),
+        clusterwide=True,
+        standalone=True,
+        liveness_endpoint=liveness,
+        stop_flag=stop,
+    )
+    return LOST_LEADERSHIP if failed.is_set() else os.EX_OK
+
+
+def _server(settings: Settings, server: DatabaseServer) -> ServerSettings:
+    return ServerSettings(
+        name=server.name,
+        host=server.host,
+        port=server.port,
+        database=server.database,
+        sslmode=server.ssl_mode,
+        credentials_dir=settings.database.credentials_dir / server.name,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,154 @@
+"""The operator's only way to the API server, used by ``reconcile`` and ``leader``.
+
+Objects travel as plain dicts: the typed models of the kubernetes package decode twenty times slower. Configuration,
+credentials (with their renewal) and transport are the package's. Nothing is retried here: reconciliation is
+level-based, so its queue tries again as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+
+from agentos_operator.clients.kinds import KINDS, SECRET, Kind
+from agentos_operator.errors import ApiError, ApiUnavailable, Conflict, Forbidden, Invalid, NotFound
+from agentos_operator.naming import FIELD_MANAGER
+from agentos_operator.resources.common import Object
+
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15)
+"""Seconds until a request counts as unanswered; shorter than the Lease, so that a late write of a replica that lost
+leadership cannot happen."""
+
+_ERRORS: Mapping[int, type[ApiError]] = {
+    400: Invalid,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    422: Invalid,
+}
+
+
+class Kubernetes:
+    """Reads and writes objects. Every method raises an ApiError (drawn in ``errors``)."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object:
+        """The object; NotFound when there is none."""
+        return await self._request("GET", kind, kind.path(name, namespace))
+
+    async def find(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
+        """The object, or None when there is none."""
+        try:
+            return await self.get(kind, name, namespace)
+        except NotFound:
+            return None
+
+    async def list(self, kind: Kind, namespace: str | None, labels: Mapping[str, str]) -> list[Object]:
+        """All objects with ``labels``, in ``namespace`` or in all."""
+        query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
+        found = await self._request("GET", kind, kind.path(None, namespace), query=query)
+        items: list[Object] = found["items"]
+        # The items of a list leave out what all of them share.
+        return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in items]
+
+    async def create(self, body: Object) -> Object:
+        """Create the object; Conflict when it exists."""
+        kind = KINDS[body["kind"]]
+        path = kind.path(None, body["metadata"].get("namespace"))
+        return await self._request("POST", kind, path, body, {"fieldManager": FIELD_MANAGER})
+
+    async def replace(self, body: Object) -> Object:
+        """Replace the object as it was read; Conflict when somebody wrote in between (resourceVersion)."""
+        kind = KINDS[body["kind"]]
+        return await self._request("PUT", kind, _path(kind, body), body, {"fieldManager": FIELD_MANAGER})
+
+    async def apply(self, body: Object, subresource: str = "") -> Object:
+        """Server-side apply: every field of ``body`` becomes ours, fields that we sent before and omit now go.
+
+        https://kubernetes.io/docs/reference/using-api/server-side-apply/
+        """
+        kind = KINDS[body["kind"]]
+        path = _path(kind, body) + (f"/{subresource}" if subresource else "")
+        return await self._request("PATCH", kind, path, body, {"fieldManager": FIELD_MANAGER, "force": "true"})
+
+    async def delete(self, kind: Kind, name: str, namespace: str | None, uid: str) -> None:
+        """Delete the object with ``uid``; one that is gone or has another UID is left alone."""
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
+        try:
+            await self._request("DELETE", kind, kind.path(name, namespace), body)
+        except (NotFound, Conflict):
+            return
+
+    async def _request(
+        self,
+        method: str,
+        kind: Kind,
+        path: str,
+        body: Object | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Object:
+        # The only PATCH that we send is an apply; JSON is YAML.
+        content_type = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
+        try:
+            request = await self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": "application/json", "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = await self._api.call_api(*request, _request_timeout=REQUEST_TIMEOUT)
+            text = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiUnavailable(f"the API server did not answer: {type(error).__name__}: {error}") from error
+        if response.status >= 400:
+            raise _error(response.status, f"{method} {path}", kind, text)
+        answer: Object = json.loads(text)
+        return answer
+
+
+async def connect() -> Kubernetes:
+    """A client with the pod's own ServiceAccount, or with the current kubeconfig context outside a cluster."""
+    configuration = Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException:
+        await config.load_kube_config(client_configuration=configuration)
+    configuration.retries = None
+    return Kubernetes(ApiClient(configuration))
+
+
+def _error(status: int, request: str, kind: Kind, text: bytes) -> ApiError:
+    # An answer about a Secret could quote a value of it.
+    said = "the object is refused" if kind is SECRET and status in (400, 422) else _message(text)
+    if status in _ERRORS:
+        return _ERRORS[status](f"{request}: {said}")
+    if status == 429 or status >= 500:
+        return ApiUnavailable(f"{request}: the API server answered {status}: {said}")
+    return ApiError(f"{request}: the API server answered {status}: {said}")
+
+
+def _message(text: bytes) -> str:
+    try:
+        body: Any = json.loads(text)
+    except ValueError:
+        return text[:200].decode(errors="replace")
+    return str(body.get("message", body)) if isinstance(body, dict) else str(body)
+
+
+def _path(kind: Kind, body: Object) -> str:
+    metadata = body["metadata"]
+    return kind.path(str(metadata["name"]), metadata.get("namespace"))

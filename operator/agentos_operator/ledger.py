@@ -1,0 +1,110 @@
+"""What each child looked like after our last apply, so that a steady state writes nothing and drift is seen.
+
+Filled by ``reconcile.children`` after an apply; compared by the watch handlers with every event. In memory only:
+after a restart everything is applied once more, which changes nothing in a cluster that nobody touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentos_operator.resources.common import Object
+
+# Written by controllers into objects of ours as part of their own work.
+_CONTROLLER_ANNOTATIONS = ("deployment.kubernetes.io/",)
+_UNOWNED_FIELDS = ("apiVersion", "kind", "metadata", "status")
+
+
+@dataclass(frozen=True, order=True)
+class ChildRef:
+    """Identity of a child by kind and name."""
+
+    kind: str
+    namespace: str | None
+    name: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    desired: bytes
+    live: bytes
+    version: int
+    uid: str
+
+
+class Ledger:
+    """Remembers applied children by reference."""
+
+    def __init__(self) -> None:
+        self._entries: dict[ChildRef, _Entry] = {}
+
+    def is_current(self, desired: Object) -> bool:
+        """Whether exactly ``desired`` was applied and nobody is known to have changed it since."""
+        entry = self._entries.get(reference_of(desired))
+        return entry is not None and entry.desired == _digest(desired)
+
+    def uid(self, kind: str, namespace: str | None, name: str) -> str:
+        """UID of a child that was applied."""
+        return self._entries[ChildRef(kind, namespace, name)].uid
+
+    def record(self, desired: Object, applied: Object) -> None:
+        """Note that ``desired`` was applied and that the API server stored it as ``applied``."""
+        self._entries[reference_of(desired)] = _Entry(
+            _digest(desired), _owned_state(applied), _version(applied), applied["metadata"]["uid"]
+        )
+
+    def observe(self, live: Object, *, deleted: bool) -> None:
+        """Compare an event about a child with what was applied; a difference makes the next apply happen."""
+        reference = reference_of(live)
+        entry = self._entries.get(reference)
+        if entry is None or _version(live) <= entry.version:
+            return
+        if deleted or _owned_state(live) != entry.live:
+            del self._entries[reference]
+
+    def miss(self, kind: str, namespace: str | None, name: str) -> None:
+        """Note that a read found no such object, which makes the next apply happen."""
+        self._entries.pop(ChildRef(kind, namespace, name), None)
+
+    def forget(self, namespace: str) -> None:
+        """Drop all that is remembered about a Namespace, because its objects are to be checked again."""
+        for reference in [ref for ref in self._entries if namespace in (ref.namespace, ref.name)]:
+            del self._entries[reference]
+
+
+def reference_of(body: Object) -> ChildRef:
+    """Identity of ``body``."""
+    metadata = body["metadata"]
+    return ChildRef(body["kind"], metadata.get("namespace"), metadata["name"])
+
+
+def _version(body: Object) -> int:
+    # The API server stores revisions of etcd: a greater number is a later state of the same kind (KEP-5504).
+    return int(body["metadata"].get("resourceVersion", 0))
+
+
+def _owned_state(body: Object) -> bytes:
+    metadata = body["metadata"]
+    annotations = {
+        key: value
+        for key, value in metadata.get("annotations", {}).items()
+        if not key.startswith(_CONTROLLER_ANNOTATIONS)
+    }
+    state = {key: value for key, value in body.items() if key not in _UNOWNED_FIELDS}
+    return _digest(
+        {
+            "labels": metadata.get("labels", {}),
+            "annotations": annotations,
+            "owners": metadata.get("ownerReferences", []),
+            "state": state,
+        }
+    )
+
+
+def _digest(value: Mapping[str, Any]) -> bytes:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

@@ -1,0 +1,88 @@
+"""Reasons of conditions, one CamelCase word and one sentence each; users and tools may rely on them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Workspace and AgentDeployment
+READY: Final = "Ready"
+"""Everything is as the spec asks for."""
+WAITING: Final = "Waiting"
+"""An earlier aspect must hold first; its condition tells why it does not."""
+PROGRESSING: Final = "Progressing"
+"""Work goes on and nothing is known to be in its way."""
+NOT_OWNED: Final = "NotOwned"
+"""An object of a name that we need belongs to somebody else; it was not touched."""
+FORBIDDEN: Final = "Forbidden"
+"""The operator lacks a right in the cluster, or the namespace takes no new objects."""
+REFUSED: Final = "Refused"
+"""The API server refuses an object that the spec leads to."""
+API_UNAVAILABLE: Final = "APIServerUnavailable"
+"""The API server could not be asked, so nothing is known."""
+DELETING: Final = "Deleting"
+"""The resource is on its way out."""
+
+# Workspace
+NAMESPACE_NOT_OWNED: Final = "NamespaceNotOwned"
+"""A Namespace of the workspace's name exists and is not the workspace's."""
+NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
+"""The Namespace is being deleted; the workspace goes on once it is gone."""
+UNKNOWN_DATABASE_SERVER: Final = "UnknownDatabaseServer"
+"""``spec.database.server`` names no server of the operator's configuration."""
+DATABASE_UNAVAILABLE: Final = "DatabaseUnavailable"
+"""PostgreSQL cannot be reached or does not serve now."""
+DATABASE_FORBIDDEN: Final = "DatabaseForbidden"
+"""PostgreSQL refuses the operator's credentials, or its role lacks a right."""
+DATABASE_NOT_OWNED: Final = "DatabaseNotOwned"
+"""A schema or role of the workspace's name exists and is not the workspace's."""
+DATABASE_BUSY: Final = "DatabaseBusy"
+"""A session of the tenant holds a lock that the operator needs."""
+DATABASE_ERROR: Final = "DatabaseError"
+"""PostgreSQL answered with an unexpected error."""
+DATABASE_RETAINED: Final = "DatabaseRetained"
+"""The data was kept and its logins were closed."""
+DATABASE_DROPPED: Final = "DatabaseDropped"
+"""The data is gone for good."""
+
+# AgentDeployment
+NOT_IN_WORKSPACE: Final = "NotInWorkspace"
+"""The AgentDeployment lies in a namespace that belongs to no Workspace."""
+WORKSPACE_NOT_READY: Final = "WorkspaceNotReady"
+"""The Workspace has no credentials to give yet."""
+WORKSPACE_DELETING: Final = "WorkspaceDeleting"
+"""The Workspace is being deleted."""
+SECRET_MISSING: Final = "SecretMissing"  # noqa: S105 - a reason, not a secret
+"""A Secret that the spec names does not exist."""
+SECRET_KEY_MISSING: Final = "SecretKeyMissing"  # noqa: S105 - a reason, not a secret
+"""A Secret that the spec names lacks the key, or the key is empty."""
+GATEWAY_API_ABSENT: Final = "GatewayAPIAbsent"
+"""The cluster has no Gateway API, or a version without HTTPRoute v1."""
+ROUTE_NOT_ACCEPTED: Final = "RouteNotAccepted"
+"""No Gateway has accepted the route."""
+SCALED_TO_ZERO: Final = "ScaledToZero"
+"""``spec.replicas`` is 0, so nobody answers; that is what was asked for."""
+IMAGE_PULL_FAILED: Final = "ImagePullFailed"
+"""The container image cannot be pulled."""
+QUOTA_EXCEEDED: Final = "QuotaExceeded"
+"""The workspace's quota leaves no room for another pod."""
+UNSCHEDULABLE: Final = "Unschedulable"
+"""No node has room for a pod."""
+CONTAINER_FAILED: Final = "ContainerFailed"
+"""A runtime's container cannot start or ends again and again."""
+POD_REFUSED: Final = "PodRefused"
+"""The API server refuses the pod."""
+
+# AgentDeployment, said by the runtime itself in its termination message
+RUNTIME_REASONS: Final = frozenset(
+    {
+        "InvalidSpec",
+        "UnknownModelProvider",
+        "ModelPackageMissing",
+        "UnknownToolkit",
+        "ToolkitPackageMissing",
+        "InvalidToolOptions",
+        "SecretMissing",
+        "MigrationFailed",
+    }
+)
+"""What a runtime may say in its last words; anything else counts as ContainerFailed."""

@@ -1,0 +1,129 @@
+"""Reconciles one AgentDeployment: what it needs, what it owns, how far it has come.
+
+Called by the queue with a key. Its children go with it by garbage collection, so it has no finalizer.
+"""
+
+from __future__ import annotations
+
+from agentos_operator.clients.kinds import (
+    AGENT_DEPLOYMENT,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    INGRESS,
+    POD,
+)
+from agentos_operator.conditions import Aspect, build_conditions, is_ready, waiting
+from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
+from agentos_operator.errors import NotFound
+from agentos_operator.naming import deployment_labels, host_of, pod_selector
+from agentos_operator.reconcile.attempt import attempt
+from agentos_operator.reconcile.children import Children
+from agentos_operator.reconcile.context import Context
+from agentos_operator.reconcile.dependencies import Dependencies, find_dependencies
+from agentos_operator.reconcile.pods import find_trouble
+from agentos_operator.reconcile.rollout import (
+    AVAILABLE,
+    ROUTE_READY,
+    available_aspect,
+    is_rolled_out,
+    route_aspect,
+)
+from agentos_operator.reconcile.status import write_status
+from agentos_operator.resources.agent_deployment import AgentDeployment, parse_agent_deployment
+from agentos_operator.resources.common import Object, is_controlled_by
+from agentos_operator.workqueue import SETTLED, UNSETTLED, Again, Key
+
+
+async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None:
+    """Bring one AgentDeployment to what its spec says; None when there is none or it is on its way out."""
+    body = await context.kubernetes.find(AGENT_DEPLOYMENT, key.name, key.namespace)
+    if body is None or "deletionTimestamp" in body["metadata"]:
+        return None
+    deployment = parse_agent_deployment(body)
+    found = await find_dependencies(context, deployment)
+    if isinstance(found, Aspect):
+        aspects, fields = _not_begun(found), _kept_fields(body)
+    else:
+        aspects, fields = await _run(context, deployment, found)
+    conditions = build_conditions(
+        aspects, "The runtime answers at the address in status.url.", deployment.meta.generation
+    )
+    await write_status(context.kubernetes, body, conditions, fields, context.now())
+    return SETTLED if is_ready(conditions) or deployment.replicas == 0 else UNSETTLED
+
+
+def _not_begun(cause: Aspect) -> list[Aspect]:
+    return [cause, waiting(AVAILABLE, cause.type), waiting(ROUTE_READY, cause.type)]
+
+
+def _kept_fields(body: Object) -> Object:
+    """What status said about pods that run on while something else is missing."""
+    kept = ("url", "replicas", "readyReplicas", "selector", "image")
+    return {key: value for key, value in body.get("status", {}).items() if key in kept}
+
+
+async def _run(context: Context, deployment: AgentDeployment, found: Dependencies) -> tuple[list[Aspect], Object]:
+    """Apply the children; what holds after that, and the fields of status."""
+    children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
+    objects = build_deployment_objects(deployment, found.workspace, found.credentials, context.settings)
+    workload = await attempt(AVAILABLE, _apply_workload(context, children, deployment, objects))
+    route = await attempt(ROUTE_READY, _apply_route(context, children, objects))
+    if workload.holds:
+        await _drop_old_config_maps(context, deployment, found.workspace, objects)
+    live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
+    return [found.aspect, workload, route], _fields(context, deployment, found.workspace, live, route)
+
+
+async def _apply_workload(
+    context: Context, children: Children, deployment: AgentDeployment, objects: DeploymentObjects
+) -> Aspect:
+    await children.apply(objects.config_map)
+    await children.apply(objects.deployment)
+    await children.apply_all((objects.service, objects.disruption_budget))
+    live = await context.kubernetes.get(DEPLOYMENT, deployment.name, deployment.namespace)
+    if is_rolled_out(live):
+        return available_aspect(live, None)
+    pods = await context.kubernetes.list(POD, deployment.namespace, pod_selector(deployment.name))
+    return available_aspect(live, find_trouble(pods))
+
+
+async def _apply_route(context: Context, children: Children, objects: DeploymentObjects) -> Aspect:
+    routing = context.settings.routing
+    try:
+        await children.apply(objects.route)
+    except NotFound:
+        return route_aspect(None, routing.mode)
+    kind = HTTP_ROUTE if routing.mode == "Gateway" else INGRESS
+    metadata = objects.route["metadata"]
+    live = await context.kubernetes.get(kind, metadata["name"], metadata["namespace"])
+    return route_aspect(live, routing.mode)
+
+
+async def _drop_old_config_maps(
+    context: Context, deployment: AgentDeployment, workspace: str, objects: DeploymentObjects
+) -> None:
+    """Remove earlier specs once no pod is left that was started with one."""
+    current = objects.config_map["metadata"]["name"]
+    labels = deployment_labels(deployment.name, workspace)
+    for config_map in await context.kubernetes.list(CONFIG_MAP, deployment.namespace, labels):
+        metadata = config_map["metadata"]
+        if metadata["name"] != current and is_controlled_by(config_map, deployment.meta.uid):
+            await context.kubernetes.delete(CONFIG_MAP, metadata["name"], deployment.namespace, metadata["uid"])
+
+
+def _fields(
+    context: Context, deployment: AgentDeployment, workspace: str, live: Object | None, route: Aspect
+) -> Object:
+    status = (live or {}).get("status", {})
+    selector = pod_selector(deployment.name)
+    fields: Object = {
+        "replicas": status.get("replicas", 0),
+        "readyReplicas": status.get("readyReplicas", 0),
+        "selector": ",".join(f"{key}={value}" for key, value in selector.items()),
+        "image": deployment.image or context.settings.runtime_image,
+    }
+    if route.holds:
+        routing = context.settings.routing
+        fields["url"] = routing.url(host_of(deployment.name, workspace, routing.base_domain))
+    return fields

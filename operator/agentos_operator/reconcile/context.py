@@ -1,0 +1,31 @@
+"""What every reconciliation works with; made once by ``main`` when the operator starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from agentos_operator.clients.kubernetes import Kubernetes
+from agentos_operator.clients.postgres import PostgresServer
+from agentos_operator.ledger import Ledger
+from agentos_operator.settings import Settings
+from agentos_operator.workqueue import Key
+
+
+@dataclass(frozen=True)
+class Context:
+    """The edges, the memory and the clock of all reconciliations."""
+
+    kubernetes: Kubernetes
+    databases: Mapping[str, PostgresServer]
+    """By the name that Workspaces use."""
+    settings: Settings
+    ledger: Ledger
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    """Seconds, for durations."""
+    mark: Callable[[Key], None]
+    """Ask for another resource to be reconciled."""
+    logins_verified: dict[str, float] = field(default_factory=dict)
+    """By a Workspace's UID, when its login was last tried."""

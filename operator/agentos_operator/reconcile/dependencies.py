@@ -1,0 +1,106 @@
+"""What an AgentDeployment needs before a pod of it can start: its Workspace, and the Secrets that it names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agentos_operator import reasons
+from agentos_operator.clients.kinds import SECRET, WORKSPACE
+from agentos_operator.conditions import Aspect, failed, held
+from agentos_operator.naming import DATABASE_SECRET, JWT_SECRET, digest, workspace_of
+from agentos_operator.reconcile.context import Context
+from agentos_operator.resources.agent_deployment import AgentDeployment, SecretKey
+from agentos_operator.resources.common import Object, is_controlled_by
+from agentos_operator.resources.secret import secret_values
+
+DEPENDENCIES_READY = "DependenciesReady"
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """All that was found."""
+
+    workspace: str
+    """Name of the Workspace."""
+    credentials: Mapping[str, str]
+    """By purpose, an id that changes with the Secrets behind it; the pods carry it and follow."""
+    aspect: Aspect
+    """Says that nothing is missing."""
+
+
+async def find_dependencies(context: Context, deployment: AgentDeployment) -> Dependencies | Aspect:
+    """Everything that ``deployment`` needs, or what is missing."""
+    workspace = await _find_workspace(context, deployment)
+    if isinstance(workspace, Aspect):
+        return workspace
+    name, uid = workspace["metadata"]["name"], workspace["metadata"]["uid"]
+    own = [await context.kubernetes.find(SECRET, each, deployment.namespace) for each in (DATABASE_SECRET, JWT_SECRET)]
+    if not all(secret and is_controlled_by(secret, uid) for secret in own):
+        return _missing(reasons.WORKSPACE_NOT_READY, f"Workspace {name} has no credentials yet; see its conditions.")
+    secrets = {
+        each: await context.kubernetes.find(SECRET, each, deployment.namespace)
+        for each in sorted({reference.name for reference in deployment.secret_keys})
+    }
+    for reference in deployment.secret_keys:
+        if problem := _problem(reference, secrets[reference.name], deployment.namespace):
+            return problem
+    credentials = {
+        "database-credentials": _content_id(own[0]),
+        "jwt-credentials": _content_id(own[1]),
+        **({"secrets": _versions_id(secrets)} if secrets else {}),
+    }
+    return Dependencies(name, credentials, held(DEPENDENCIES_READY, "The workspace and all Secrets are there."))
+
+
+async def _find_workspace(context: Context, deployment: AgentDeployment) -> Object | Aspect:
+    """The Workspace that owns the deployment's Namespace; a name alone proves nothing."""
+    name = workspace_of(deployment.namespace)
+    workspace = await context.kubernetes.find(WORKSPACE, name) if name else None
+    if workspace is None:
+        return _missing(
+            reasons.NOT_IN_WORKSPACE,
+            f"Namespace {deployment.namespace} belongs to no Workspace. Put the AgentDeployment into a workspace's "
+            "namespace, ws-<workspace>.",
+            stalled=True,
+        )
+    if "deletionTimestamp" in workspace["metadata"]:
+        return _missing(reasons.WORKSPACE_DELETING, f"Workspace {name} is being deleted.")
+    owned = workspace.get("status", {}).get("namespace", {}).get("name")
+    if owned != deployment.namespace:
+        return _missing(
+            reasons.WORKSPACE_NOT_READY,
+            f"Workspace {name} has not taken over namespace {deployment.namespace}; see its conditions.",
+        )
+    return workspace
+
+
+def _problem(reference: SecretKey, secret: Object | None, namespace: str) -> Aspect | None:
+    where = f"Secret {reference.name} in namespace {namespace}"
+    if secret is None:
+        return _missing(
+            reasons.SECRET_MISSING,
+            f"{where} does not exist. Create it with the key {reference.key}, or correct the reference.",
+        )
+    if not (secret.get("data") or {}).get(reference.key):
+        return _missing(
+            reasons.SECRET_KEY_MISSING,
+            f"{where} has no value for the key {reference.key}. Add it, or correct the reference.",
+        )
+    return None
+
+
+def _missing(reason: str, message: str, *, stalled: bool = False) -> Aspect:
+    return failed(DEPENDENCIES_READY, reason, message, stalled=stalled)
+
+
+def _content_id(secret: Object | None) -> str:
+    """Changes with the values; 40 bits of a hash over 256 random ones tell nothing about them."""
+    values = secret_values(secret or {})
+    return hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:10]
+
+
+def _versions_id(secrets: Mapping[str, Object | None]) -> str:
+    """Changes with any change of the Secrets; a user's values may be guessable, so they are not hashed."""
+    return digest({name: secret["metadata"]["resourceVersion"] if secret else "" for name, secret in secrets.items()})

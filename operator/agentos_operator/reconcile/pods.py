@@ -1,0 +1,92 @@
+"""Why a deployment's pods do not answer, read from what the kubelet and the runtime themselves say; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from agentos_operator import reasons
+from agentos_operator.resources.common import Object
+
+CONFIGURATION_EXIT_CODE = 78
+"""EX_CONFIG of sysexits.h: the runtime could not use its spec; its last words are one line of JSON."""
+LONGEST_MESSAGE = 600
+
+_PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What keeps a pod from answering."""
+
+    reason: str
+    message: str
+    stalled: bool
+    """Whether it stays so until somebody changes something."""
+
+
+def find_trouble(pods: Sequence[Object]) -> Trouble | None:
+    """The first thing known to be wrong with a pod that is not ready, the newest pod first."""
+    newest_first = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
+    for pod in newest_first:
+        if "deletionTimestamp" not in pod["metadata"] and (trouble := next(_troubles(pod), None)):
+            return trouble
+    return None
+
+
+def _troubles(pod: Object) -> Iterator[Trouble]:
+    status = pod.get("status", {})
+    for container in status.get("containerStatuses", ()):
+        if container.get("ready"):
+            continue
+        yield from _last_words(container)
+        yield from _waiting(container)
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            message = condition.get("message", "no node has room")
+            yield Trouble(reasons.UNSCHEDULABLE, f"A pod finds no node: {message}", stalled=False)
+
+
+def _last_words(container: Object) -> Iterator[Trouble]:
+    ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
+    if ended is None:
+        return
+    if ended["exitCode"] == CONFIGURATION_EXIT_CODE and (trouble := _said_by_runtime(ended.get("message", ""))):
+        yield trouble
+    else:
+        said = _short(ended.get("message", "")) or "see the pod's log"
+        yield Trouble(
+            reasons.CONTAINER_FAILED,
+            f"The runtime ended with exit code {ended['exitCode']} ({ended.get('reason', 'Error')}): {said}",
+            stalled=False,
+        )
+
+
+def _said_by_runtime(message: str) -> Trouble | None:
+    """A tenant may run an image of its own, so what it says is only believed within bounds."""
+    try:
+        said = json.loads(message)
+    except ValueError:
+        return None
+    if not isinstance(said, dict) or said.get("reason") not in reasons.RUNTIME_REASONS:
+        return None
+    return Trouble(said["reason"], _short(str(said.get("message", ""))), stalled=True)
+
+
+def _waiting(container: Object) -> Iterator[Trouble]:
+    waiting = container.get("state", {}).get("waiting", {})
+    reason, message = waiting.get("reason", ""), _short(waiting.get("message", ""))
+    if reason in _PULL_REASONS:
+        yield Trouble(
+            reasons.IMAGE_PULL_FAILED,
+            f"Image {container['image']} cannot be pulled ({reason}): {message}",
+            stalled=True,
+        )
+    elif reason not in ("", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"):
+        yield Trouble(reasons.CONTAINER_FAILED, f"The container cannot start ({reason}): {message}", stalled=False)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"

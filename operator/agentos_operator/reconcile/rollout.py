@@ -1,0 +1,92 @@
+"""How far a Deployment and a route have come, as aspects of an AgentDeployment's state; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agentos_operator import reasons
+from agentos_operator.conditions import Aspect, failed, held
+from agentos_operator.reconcile.pods import Trouble
+from agentos_operator.resources.common import Object
+
+AVAILABLE = "Available"
+ROUTE_READY = "RouteReady"
+
+
+def is_rolled_out(deployment: Object) -> bool:
+    """Whether every pod is of the newest revision and answers."""
+    wanted = deployment["spec"]["replicas"]
+    status = deployment.get("status", {})
+    return bool(
+        status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+        and status.get("replicas", 0) == wanted
+        and status.get("updatedReplicas", 0) == wanted
+        and status.get("availableReplicas", 0) == wanted
+    )
+
+
+def available_aspect(deployment: Object, trouble: Trouble | None) -> Aspect:
+    """Whether the pods that the spec asks for answer, and if not, why."""
+    wanted = deployment["spec"]["replicas"]
+    if is_rolled_out(deployment):
+        if wanted == 0:
+            return failed(AVAILABLE, reasons.SCALED_TO_ZERO, "spec.replicas is 0; raise it to serve again.")
+        return held(AVAILABLE, f"{wanted} of {wanted} pods answer.")
+    trouble = trouble or _refused_pod(deployment)
+    serving = _still_serving(deployment)
+    if trouble is not None:
+        return failed(AVAILABLE, trouble.reason, trouble.message + serving, stalled=trouble.stalled)
+    updated = deployment.get("status", {}).get("updatedReplicas", 0)
+    return failed(AVAILABLE, reasons.PROGRESSING, f"{updated} of {wanted} pods are of the newest revision.{serving}")
+
+
+def _refused_pod(deployment: Object) -> Trouble | None:
+    for condition in deployment.get("status", {}).get("conditions", ()):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            message = condition["message"]
+            quota = "exceeded quota" in message
+            reason = reasons.QUOTA_EXCEEDED if quota else reasons.POD_REFUSED
+            advice = "Raise spec.quota of the Workspace or lower spec.resources." if quota else ""
+            return Trouble(reason, f"No pod could be made: {message}. {advice}".strip(), stalled=True)
+    return None
+
+
+def _still_serving(deployment: Object) -> str:
+    ready = deployment.get("status", {}).get("readyReplicas", 0)
+    return f" {ready} pods answer meanwhile." if ready else ""
+
+
+def route_aspect(route: Object | None, mode: str) -> Aspect:
+    """Whether a gateway has accepted the route; ``route`` is None when its kind does not exist."""
+    if route is None:
+        return failed(
+            ROUTE_READY,
+            reasons.GATEWAY_API_ABSENT,
+            "The cluster has no HTTPRoute (gateway.networking.k8s.io/v1). Install a Gateway API implementation, or "
+            "set routing.mode of the operator's configuration to Ingress.",
+        )
+    if mode == "Ingress":
+        return held(ROUTE_READY, "The Ingress is in place.")
+    parents = route.get("status", {}).get("parents", ())
+    if any(_accepted(parent) for parent in parents):
+        return held(ROUTE_READY, "The Gateway has accepted the route.")
+    return failed(ROUTE_READY, reasons.ROUTE_NOT_ACCEPTED, _why_not(route, parents))
+
+
+def _accepted(parent: Object) -> bool:
+    states = {condition["type"]: condition["status"] for condition in parent.get("conditions", ())}
+    return states.get("Accepted") == "True" and states.get("ResolvedRefs", "True") == "True"
+
+
+def _why_not(route: Object, parents: Iterable[Object]) -> str:
+    said = [
+        condition["message"]
+        for parent in parents
+        for condition in parent.get("conditions", ())
+        if condition["status"] == "False"
+    ]
+    gateway = route["spec"]["parentRefs"][0]
+    where = f"{gateway['namespace']}/{gateway['name']}"
+    if said:
+        return f"Gateway {where} does not accept the route: {' '.join(said)}"
+    return f"No controller has answered for Gateway {where}; see that the Gateway exists and is Programmed."

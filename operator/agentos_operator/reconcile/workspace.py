@@ -1,0 +1,185 @@
+"""Reconciles one Workspace: its Namespace and what is in it, its schema and roles, its Secrets, its status.
+
+Called by the queue with a key; reads what is, applies what should be, writes status once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from agentos_operator import reasons
+from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, NAMESPACE, SECRET, WORKSPACE
+from agentos_operator.clients.postgres import PostgresServer
+from agentos_operator.conditions import Aspect, build_conditions, failed, held, is_ready, waiting
+from agentos_operator.database_names import DatabaseNames, database_names
+from agentos_operator.desired.workspace import WorkspaceObjects, build_workspace_objects
+from agentos_operator.errors import Forbidden
+from agentos_operator.naming import FINALIZER, JWT_SECRET, TOKEN_ISSUER, WORKSPACE_LABEL
+from agentos_operator.reconcile.attempt import attempt
+from agentos_operator.reconcile.children import Children
+from agentos_operator.reconcile.context import Context
+from agentos_operator.reconcile.finalizer import set_finalizer
+from agentos_operator.reconcile.status import write_status
+from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database
+from agentos_operator.reconcile.workspace_deletion import delete_workspace
+from agentos_operator.reconcile.workspace_secrets import ensure_jwt_secret
+from agentos_operator.resources.common import Object, is_controlled_by
+from agentos_operator.resources.workspace import Workspace, parse_workspace
+from agentos_operator.settings import DatabaseServer
+from agentos_operator.workqueue import SETTLED, UNSETTLED, Again, Key
+
+NAMESPACE_READY = "NamespaceReady"
+CREDENTIALS_READY = "CredentialsReady"
+
+RIGHTS_DELAY = 0.02
+"""Seconds between looks whether a new RoleBinding has reached the API server's authorizer."""
+RIGHTS_ATTEMPTS = 100
+
+
+async def reconcile_workspace(context: Context, key: Key) -> Again | None:
+    """Bring the Workspace called ``key.name`` to what its spec says; None when there is none."""
+    body = await context.kubernetes.find(WORKSPACE, key.name)
+    if body is None:
+        return None
+    workspace = parse_workspace(body)
+    if workspace.meta.deleting:
+        return await delete_workspace(context, body, workspace)
+    aspects, fields = await _provision(context, body, workspace)
+    conditions = build_conditions(aspects, "Namespace, database and credentials are ready.", workspace.meta.generation)
+    if await write_status(context.kubernetes, body, conditions, fields, context.now()):
+        await _wake_deployments(context, workspace)
+    return SETTLED if is_ready(conditions) else UNSETTLED
+
+
+async def _provision(context: Context, body: Object, workspace: Workspace) -> tuple[list[Aspect], Object]:
+    """What holds of the workspace after this attempt, and the fields of its status."""
+    settings = context.settings.server(workspace.database.server)
+    server = context.databases.get(workspace.database.server)
+    if settings is None or server is None:
+        return _not_begun(_unknown_server(context, workspace)), {}
+    foreign = await _foreign_namespace(context, workspace)
+    if foreign is not None:
+        return _not_begun(foreign), {}
+    if FINALIZER not in workspace.meta.finalizers:
+        await set_finalizer(context, body, present=True)
+    return await _provision_owned(context, workspace, settings, server)
+
+
+async def _provision_owned(
+    context: Context, workspace: Workspace, settings: DatabaseServer, server: PostgresServer
+) -> tuple[list[Aspect], Object]:
+    children = Children(context.kubernetes, context.ledger, workspace.meta.uid)
+    objects = build_workspace_objects(workspace, settings, context.settings)
+    names = database_names(workspace.name, workspace.meta.uid)
+    namespace = await attempt(NAMESPACE_READY, _enter(context, children, objects))
+    if not namespace.holds:
+        return _not_begun(namespace), {}
+    inside, database, credentials = await asyncio.gather(
+        attempt(NAMESPACE_READY, _furnish(children, workspace, objects)),
+        attempt(DATABASE_READY, ensure_database(context, children, workspace, names, server)),
+        attempt(CREDENTIALS_READY, _issue(context, children, workspace)),
+    )
+    return [inside, database, credentials], _fields(context, workspace, names)
+
+
+def _not_begun(cause: Aspect) -> list[Aspect]:
+    """``cause`` stands in the way of everything after it."""
+    order = (NAMESPACE_READY, DATABASE_READY, CREDENTIALS_READY)
+    return [cause, *(waiting(type_, cause.type) for type_ in order if type_ != cause.type)]
+
+
+def _unknown_server(context: Context, workspace: Workspace) -> Aspect:
+    known = ", ".join(sorted(context.databases)) or "none"
+    return failed(
+        DATABASE_READY,
+        reasons.UNKNOWN_DATABASE_SERVER,
+        f"spec.database.server names {workspace.database.server}, but the operator knows: {known}. Add the server to "
+        "the operator's configuration, or make a new Workspace on one that it knows.",
+        stalled=True,
+    )
+
+
+async def _foreign_namespace(context: Context, workspace: Workspace) -> Aspect | None:
+    """Why the Namespace cannot be the workspace's; None when it is, may be adopted, or does not exist yet."""
+    live = await context.kubernetes.find(NAMESPACE, workspace.namespace)
+    if live is None:
+        context.ledger.miss(NAMESPACE.kind, None, workspace.namespace)
+        return None
+    context.ledger.observe(live, deleted=False)
+    if "deletionTimestamp" in live["metadata"]:
+        return failed(
+            NAMESPACE_READY,
+            reasons.NAMESPACE_TERMINATING,
+            f"Namespace {workspace.namespace} is still being deleted; the workspace goes on when it is gone.",
+        )
+    if is_controlled_by(live, workspace.meta.uid) or _may_adopt(workspace, live):
+        return None
+    return failed(
+        NAMESPACE_READY,
+        reasons.NAMESPACE_NOT_OWNED,
+        f"Namespace {workspace.namespace} exists and is not this workspace's; nothing in it was touched. To hand it "
+        f"over, label it {WORKSPACE_LABEL}={workspace.name} and set spec.namespace.adopt to true.",
+        stalled=True,
+    )
+
+
+def _may_adopt(workspace: Workspace, namespace: Object) -> bool:
+    """Both sides say so, and nobody else controls it."""
+    metadata = namespace["metadata"]
+    controlled = any(reference.get("controller") for reference in metadata.get("ownerReferences", ()))
+    labelled = metadata.get("labels", {}).get(WORKSPACE_LABEL) == workspace.name
+    return workspace.adopt_namespace and labelled and not controlled
+
+
+async def _enter(context: Context, children: Children, objects: WorkspaceObjects) -> Aspect:
+    """The Namespace exists, and the operator has its rights in it."""
+    namespace = objects.namespace["metadata"]["name"]
+    if not context.ledger.is_current(objects.namespace):
+        # Ownership, or the permission to adopt, was checked by ``_foreign_namespace`` in this same attempt.
+        context.ledger.record(objects.namespace, await context.kubernetes.apply(objects.namespace))
+    if await children.create(objects.role_binding):
+        await _wait_for_rights(context, namespace)
+    return held(NAMESPACE_READY, f"Namespace {namespace} is ready.")
+
+
+async def _wait_for_rights(context: Context, namespace: str) -> None:
+    """The authorizer learns of a RoleBinding from a watch, some milliseconds after its creation was answered."""
+    for _ in range(RIGHTS_ATTEMPTS):
+        try:
+            await context.kubernetes.find(SECRET, JWT_SECRET, namespace)
+        except Forbidden:
+            await asyncio.sleep(RIGHTS_DELAY)
+        else:
+            return
+
+
+async def _furnish(children: Children, workspace: Workspace, objects: WorkspaceObjects) -> Aspect:
+    await children.apply_all(objects.inside)
+    return held(NAMESPACE_READY, f"Namespace {workspace.namespace} is isolated and has its quota.")
+
+
+async def _issue(context: Context, children: Children, workspace: Workspace) -> Aspect:
+    await ensure_jwt_secret(context, children, workspace)
+    return held(CREDENTIALS_READY, f"Tokens are signed with the key secret of Secret {JWT_SECRET}.")
+
+
+def _fields(context: Context, workspace: Workspace, names: DatabaseNames) -> Object:
+    return {
+        "namespace": {
+            "name": workspace.namespace,
+            "uid": context.ledger.uid(NAMESPACE.kind, None, workspace.namespace),
+        },
+        "database": {
+            "server": workspace.database.server,
+            "schema": names.schema,
+            "owner": names.owner,
+            "login": names.login_a,
+        },
+        "auth": {"issuer": TOKEN_ISSUER, "audience": workspace.meta.uid},
+    }
+
+
+async def _wake_deployments(context: Context, workspace: Workspace) -> None:
+    """AgentDeployments that waited for the workspace go on at once."""
+    for deployment in await context.kubernetes.list(AGENT_DEPLOYMENT, workspace.namespace, {}):
+        context.mark(Key(AGENT_DEPLOYMENT.kind, workspace.namespace, deployment["metadata"]["name"]))

@@ -1,0 +1,66 @@
+"""A workspace's schema and roles, from its Secret to PostgreSQL, told as one aspect of its state."""
+
+from __future__ import annotations
+
+from agentos_operator import reasons
+from agentos_operator.clients.postgres import (
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseForbidden,
+    DatabaseNotOwned,
+    DatabaseUnavailable,
+    PostgresServer,
+    WorkspaceDatabase,
+)
+from agentos_operator.conditions import Aspect, failed, held
+from agentos_operator.database_names import DatabaseNames
+from agentos_operator.reconcile.children import Children
+from agentos_operator.reconcile.context import Context
+from agentos_operator.reconcile.workspace_secrets import ensure_database_secret
+from agentos_operator.resources.workspace import Workspace
+
+DATABASE_READY = "DatabaseReady"
+
+_REASONS: dict[type[DatabaseError], str] = {
+    DatabaseUnavailable: reasons.DATABASE_UNAVAILABLE,
+    DatabaseForbidden: reasons.DATABASE_FORBIDDEN,
+    DatabaseNotOwned: reasons.DATABASE_NOT_OWNED,
+    DatabaseBusy: reasons.DATABASE_BUSY,
+}
+
+
+async def ensure_database(
+    context: Context, children: Children, workspace: Workspace, names: DatabaseNames, server: PostgresServer
+) -> Aspect:
+    """The workspace's Secret, schema and roles exist and fit each other."""
+    # The Secret comes first: a role whose password nobody stored could never be used.
+    credential = await ensure_database_secret(context, children, workspace, names, server)
+    desired = WorkspaceDatabase(
+        names=names,
+        uid=workspace.meta.uid,
+        connection_limit=workspace.database.connection_limit,
+        statement_timeout_ms=workspace.database.statement_timeout_ms,
+    )
+    verify = _verification_is_due(context, workspace.meta.uid)
+    try:
+        ensured = await server.ensure_workspace(desired, credential, verify_logins=verify)
+    except DatabaseError as error:
+        return database_failure(error)
+    if verify:
+        context.logins_verified[workspace.meta.uid] = context.monotonic()
+    if ensured.warnings:
+        return failed(DATABASE_READY, reasons.DATABASE_FORBIDDEN, " ".join(ensured.warnings), stalled=True)
+    return held(DATABASE_READY, f"Schema {names.schema} on server {server.settings.name} is ready.")
+
+
+def database_failure(error: DatabaseError) -> Aspect:
+    """The aspect that tells ``error``, whose text holds no secret."""
+    reason = _REASONS.get(type(error), reasons.DATABASE_ERROR)
+    stalled = isinstance(error, DatabaseForbidden | DatabaseNotOwned)
+    return failed(DATABASE_READY, reason, str(error), stalled=stalled)
+
+
+def _verification_is_due(context: Context, uid: str) -> bool:
+    """A password changed by SQL is found only by logging in, which costs a connection: once per resync."""
+    last = context.logins_verified.setdefault(uid, context.monotonic())
+    return context.monotonic() - last >= context.settings.resync_seconds / 2

@@ -1,0 +1,120 @@
+"""The running operator: turns events into marked keys, and works on them while it leads.
+
+``main`` hands it events; ``__main__`` makes it. Watching goes on in every replica, so that a new leader knows the
+state of the cluster; only the leader has workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WORKSPACE
+from agentos_operator.clients.kubernetes import Kubernetes
+from agentos_operator.clients.postgres import PostgresServer
+from agentos_operator.leader import Leadership
+from agentos_operator.ledger import Ledger
+from agentos_operator.naming import DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
+from agentos_operator.reconcile.agent_deployment import reconcile_agent_deployment
+from agentos_operator.reconcile.context import Context
+from agentos_operator.reconcile.workspace import reconcile_workspace
+from agentos_operator.resources.common import Object
+from agentos_operator.settings import Settings
+from agentos_operator.workqueue import Again, Key, Queue
+
+logger = logging.getLogger(__name__)
+
+STUCK_SECONDS = 300.0
+"""A leader whose oldest key waits longer than this is not alive."""
+
+_RECONCILERS = {
+    WORKSPACE.kind: reconcile_workspace,
+    AGENT_DEPLOYMENT.kind: reconcile_agent_deployment,
+}
+
+
+class Operator:
+    """Owns the queue, the leadership and the connections of one replica."""
+
+    def __init__(
+        self,
+        kubernetes: Kubernetes,
+        databases: Mapping[str, PostgresServer],
+        settings: Settings,
+        leadership: Leadership,
+        stop: Callable[[], None],
+    ) -> None:
+        self._queue = Queue(self._reconcile, settings.resync_seconds)
+        self._context = Context(
+            kubernetes=kubernetes,
+            databases=databases,
+            settings=settings,
+            ledger=Ledger(),
+            now=lambda: datetime.now(UTC),
+            monotonic=time.monotonic,
+            mark=self._queue.mark,
+        )
+        self._leadership = leadership
+        self._stop = stop
+        self._leading = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to stand for leadership."""
+        self._task = asyncio.create_task(self._lead_and_work())
+
+    async def stop(self) -> None:
+        """Stop working, let another replica lead, close the connections."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._leading:
+            await self._leadership.release()
+        await self._context.kubernetes.close()
+        for database in self._context.databases.values():
+            await database.close()
+
+    def resource_changed(self, body: Object) -> None:
+        """A Workspace or an AgentDeployment was added, changed or deleted."""
+        metadata = body["metadata"]
+        self._queue.mark(Key(body["kind"], metadata.get("namespace"), metadata["name"]))
+
+    def child_changed(self, body: Object, *, deleted: bool) -> None:
+        """A child was added, changed or deleted. Its labels tell whom to look at, never who owns it."""
+        self._context.ledger.observe(body, deleted=deleted)
+        labels = body["metadata"].get("labels", {})
+        workspace, deployment = labels.get(WORKSPACE_LABEL), labels.get(DEPLOYMENT_LABEL)
+        if workspace and deployment:
+            self._queue.mark(Key(AGENT_DEPLOYMENT.kind, namespace_of(workspace), deployment))
+        elif workspace:
+            self._queue.mark(Key(WORKSPACE.kind, None, workspace))
+
+    def check_queue(self) -> float:
+        """Seconds that the oldest key has waited; raises when that is too long for a living leader."""
+        oldest = self._queue.oldest_seconds
+        if self._leading and oldest > STUCK_SECONDS:
+            raise RuntimeError(f"no worker has taken the oldest key for {oldest:.0f} seconds")
+        return oldest
+
+    async def _reconcile(self, key: Key) -> Again | None:
+        return await _RECONCILERS[key.kind](self._context, key)
+
+    async def _lead_and_work(self) -> None:
+        """Work while leading; whatever ends that ends the process, and the kubelet starts a new one."""
+        try:
+            await self._leadership.acquire()
+            self._leading = True
+            work = asyncio.create_task(self._queue.run(self._context.settings.workers))
+            hold = asyncio.create_task(self._leadership.hold())
+            try:
+                await asyncio.wait((work, hold), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                work.cancel()
+                hold.cancel()
+                await asyncio.wait((work, hold))
+            logger.error("leadership or work ended; stopping")
+        finally:
+            self._stop()

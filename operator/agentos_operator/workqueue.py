@@ -1,0 +1,135 @@
+"""The work queue: many events about one resource become one reconciliation, and none runs twice at once.
+
+Modelled on the rules of Kubernetes' own workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue): a key marked
+while it waits is the same work; a key marked while it runs runs once more. Failures come back after a delay that
+doubles, with jitter; a success comes back at the resync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from agentos_operator.errors import OperatorError
+
+logger = logging.getLogger(__name__)
+
+FIRST_DELAY = 0.25
+"""Seconds before the first repetition."""
+LONGEST_DELAY = 30.0
+"""Seconds between repetitions at the most; what waits for a cause outside is looked at this often."""
+
+
+class Key(NamedTuple):
+    """A resource to reconcile."""
+
+    kind: str
+    namespace: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
+
+
+@dataclass(frozen=True)
+class Again:
+    """What a reconciliation asks for: nothing more for now, or another look soon."""
+
+    settled: bool
+    """Whether the resource is as it should be; if not, it is looked at again with growing delay."""
+
+
+SETTLED = Again(settled=True)
+UNSETTLED = Again(settled=False)
+
+Reconcile = Callable[[Key], Awaitable[Again | None]]
+"""Reconciles one key; None when the resource no longer exists."""
+
+
+class Queue:
+    """Deduplicates keys and hands them to workers."""
+
+    def __init__(self, reconcile: Reconcile, resync_seconds: float) -> None:
+        self._reconcile = reconcile
+        self._resync_seconds = resync_seconds
+        self._waiting: deque[Key] = deque()
+        self._queued: dict[Key, float] = {}
+        self._running: set[Key] = set()
+        self._marked_while_running: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._wakeup = asyncio.Semaphore(0)
+
+    def mark(self, key: Key) -> None:
+        """Something about ``key`` may have changed."""
+        self._cancel_timer(key)
+        if key in self._running:
+            self._marked_while_running.add(key)
+        elif key not in self._queued:
+            self._queued[key] = time.monotonic()
+            self._waiting.append(key)
+            self._wakeup.release()
+
+    async def run(self, workers: int) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work())
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the longest waiting key has waited, in seconds; grows when all workers hang."""
+        return time.monotonic() - min(self._queued.values()) if self._queued else 0.0
+
+    async def _work(self) -> None:
+        while True:
+            await self._wakeup.acquire()
+            key = self._waiting.popleft()
+            del self._queued[key]
+            self._running.add(key)
+            try:
+                again = await self._attempt(key)
+            finally:
+                self._running.discard(key)
+            self._schedule(key, again)
+
+    async def _attempt(self, key: Key) -> Again | None:
+        try:
+            return await self._reconcile(key)
+        except Exception as error:
+            # The type and our own errors' text only: a foreign exception could quote a secret.
+            logger.warning("reconciling %s failed and will be repeated: %s", key, describe(error))
+            return UNSETTLED
+
+    def _schedule(self, key: Key, again: Again | None) -> None:
+        if key in self._marked_while_running:
+            self._marked_while_running.discard(key)
+            if again is not None and again.settled:
+                self._failures.pop(key, None)
+            self.mark(key)
+        elif again is None:
+            self._failures.pop(key, None)
+        else:
+            self._timers[key] = asyncio.get_running_loop().call_later(self._delay(key, again), self.mark, key)
+
+    def _delay(self, key: Key, again: Again) -> float:
+        if again.settled:
+            self._failures.pop(key, None)
+            return self._resync_seconds * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        return min(FIRST_DELAY * 2.0 ** min(failures - 1, 16), LONGEST_DELAY) * random.uniform(0.8, 1.2)  # noqa: S311
+
+    def _cancel_timer(self, key: Key) -> None:
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+
+
+def describe(error: BaseException) -> str:
+    """The error as one line that holds no secret: foreign errors are named, not quoted."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, OperatorError) else type(error).__name__
