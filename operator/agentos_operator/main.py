@@ -34,6 +34,10 @@ def register(operator: Operator) -> kopf.OperatorRegistry:
     """All handlers, bound to ``operator``."""
     registry = kopf.OperatorRegistry()
 
+    @kopf.on.login(registry=registry)
+    def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+
     @kopf.on.startup(registry=registry)
     async def startup(**_: Any) -> None:
         await operator.start()

@@ -103,18 +103,17 @@ class Operator:
         return await _RECONCILERS[key.kind](self._context, key)
 
     async def _lead_and_work(self) -> None:
-        """Work while leading; whatever ends that ends the process, and the kubelet starts a new one."""
+        """Work while leading; what ends that, other than being told to stop, ends the process."""
+        await self._leadership.acquire()
+        self._leading = True
+        work = asyncio.create_task(self._queue.run(self._context.settings.workers))
+        hold = asyncio.create_task(self._leadership.hold())
         try:
-            await self._leadership.acquire()
-            self._leading = True
-            work = asyncio.create_task(self._queue.run(self._context.settings.workers))
-            hold = asyncio.create_task(self._leadership.hold())
-            try:
-                await asyncio.wait((work, hold), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                work.cancel()
-                hold.cancel()
-                await asyncio.wait((work, hold))
-            logger.error("leadership or work ended; stopping")
+            await asyncio.wait((work, hold), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._stop()
+            work.cancel()
+            hold.cancel()
+            await asyncio.wait((work, hold))
+        logger.error("leadership or work ended; stopping")
+        self._leading = False
+        self._stop()

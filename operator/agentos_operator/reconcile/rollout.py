@@ -64,6 +64,7 @@ def route_aspect(route: Object | None, mode: str) -> Aspect:
             reasons.GATEWAY_API_ABSENT,
             "The cluster has no HTTPRoute (gateway.networking.k8s.io/v1). Install a Gateway API implementation, or "
             "set routing.mode of the operator's configuration to Ingress.",
+            stalled=True,
         )
     if mode == "Ingress":
         return held(ROUTE_READY, "The Ingress is in place.")
