@@ -1,0 +1,125 @@
+"""The command line's index: what the arguments are and which function answers each command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TextIO
+
+from agentosctl import duration, lines, status, token
+from agentosctl.cluster import Cluster, connect
+from agentosctl.errors import CliError
+
+Connect = Callable[[str | None, str | None], Cluster]
+
+HOW_TO_SIGN = """\
+Print a token for a workspace's agents, signed with the workspace's own secret. You need the right to get Secrets in the
+workspace's namespace. The token is a password until it expires: do not put it into files or logs.
+
+  curl -H "Authorization: Bearer $(agentosctl token acme --user alice --scope agents:run)" \\
+       -F message=Hello -F stream=false http://support--acme.agents.localhost:8080/agents/support/runs
+"""
+
+
+def main(argv: Sequence[str] | None = None, *, connect: Connect = connect) -> int:
+    """Run one command; 0 when it worked, 1 when it did not, 2 for arguments that mean nothing."""
+    options = _parser().parse_args(argv)
+    try:
+        sys.stdout.write(options.command(options, lambda: connect(options.kubeconfig, options.context)))
+        sys.stdout.flush()
+    except CliError as error:
+        sys.stderr.write(f"{_program()}: {error}\n")
+        return 1
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _program() -> str:
+    """What the person typed: kubectl starts its plugins as kubectl-<name>."""
+    name = Path(sys.argv[0]).name
+    return "kubectl agentos" if name == "kubectl-agentos" else "agentosctl"
+
+
+def _parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog=_program(), description="Look at workspaces and sign tokens for them.")
+    _cluster_flags(top, default=None)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("status", help="show what exists, as a tree", description="Show what exists, as a tree.")
+    one.add_argument("workspace", nargs="?", help="name of a Workspace; all of them when left out")
+    one.set_defaults(command=_status)
+
+    one = commands.add_parser(
+        "token",
+        help="print a short-lived token",
+        description=HOW_TO_SIGN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.add_argument("workspace", help="name of the Workspace")
+    one.add_argument("--user", required=True, metavar="NAME", help="who the token speaks for (claim sub)")
+    one.add_argument(
+        "--scope",
+        required=True,
+        action="append",
+        metavar="SCOPE",
+        help="what it allows, such as agents:run or sessions:read; may be given several times",
+    )
+    one.add_argument(
+        "--ttl",
+        type=_ttl,
+        default=timedelta(minutes=15),
+        metavar="TIME",
+        help="how long it is valid, such as 90s, 15m or 8h; at most 24h (default: 15m)",
+    )
+    one.set_defaults(command=_token)
+
+    for command in commands.choices.values():
+        # Also behind the command, as kubectl allows; left out there, the value before the command stays.
+        _cluster_flags(command, default=argparse.SUPPRESS)
+    return top
+
+
+def _cluster_flags(parser: argparse.ArgumentParser, default: str | None) -> None:
+    text = "kubeconfig to use instead of KUBECONFIG or ~/.kube/config"
+    parser.add_argument("--kubeconfig", metavar="FILE", default=default, help=text)
+    parser.add_argument("--context", metavar="NAME", default=default, help="context of it instead of the current one")
+
+
+def _ttl(text: str) -> timedelta:
+    try:
+        return duration.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _token(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:
+    wish = token.Wish(options.workspace, options.user, tuple(options.scope), options.ttl)
+    token.check(wish)
+    return token.mint(cluster(), wish, int(time.time())) + "\n"
+
+
+def _status(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:
+    name = options.workspace
+    found = [status.gather(cluster(), name)] if name else status.gather_all(cluster())
+    if not found:
+        return "There are no workspaces.\n"
+    return lines.render([status.tree(one) for one in found], style_of(sys.stdout))
+
+
+def style_of(stream: TextIO) -> lines.Style:
+    """Colours only where a person looks (and not where NO_COLOR asks for none), lines only where they can be shown."""
+    colour = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    try:
+        "├└│─".encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return lines.Style(colour, unicode=False)
+    return lines.Style(colour)

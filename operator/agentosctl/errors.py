@@ -1,0 +1,40 @@
+"""What can go wrong, each as a sentence for the person at the terminal; `cli` prints it and ends with 1.
+
+::
+
+    CliError
+    ├── Unreachable      the API server did not answer, or no kubeconfig says where it is
+    ├── Unauthorized     401: the API server does not know who asks
+    ├── Forbidden        403: it knows, and this person may not
+    ├── NotFound         404: there is no such object
+    ├── NotInstalled     404: there is no such kind of object; the chart is not installed
+    └── Refused          any other answer of the API server
+"""
+
+
+class CliError(Exception):
+    """Base of all errors that are shown as one sentence; its text holds no secret."""
+
+
+class Unreachable(CliError):
+    """No answer; asking again may help."""
+
+
+class Unauthorized(CliError):
+    """The credentials of the kubeconfig are not accepted."""
+
+
+class Forbidden(CliError):
+    """A right is missing; the text says which."""
+
+
+class NotFound(CliError):
+    """The object does not exist."""
+
+
+class NotInstalled(CliError):
+    """The kind does not exist."""
+
+
+class Refused(CliError):
+    """The API server answered with an error that nobody expected."""
