@@ -1,0 +1,45 @@
+# The project's commands; README.md tells what each is for. Everything they install lies in .venv, in the user's
+# cache folder, or comes from the system's package manager.
+
+CLUSTER ?=
+PORT ?= 8080
+RUN = .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help up down kubeconfig test lint format bench generate
+
+help:  ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/ready: local/bootstrap.sh requirements/build.txt requirements/dev.txt pyproject.toml
+	@sh local/bootstrap.sh
+
+up: .venv/ready  ## Cluster, operator and an example that answers; CLUSTER=local|kind|existing, PORT=8080
+	@$(RUN) -m local up --target "$(CLUSTER)" --port $(PORT)
+
+down: .venv/ready  ## Stop what `make up` started
+	@$(RUN) -m local down --target "$(CLUSTER)"
+
+kubeconfig: .venv/ready  ## Print the path of the local cluster's kubeconfig, nothing else
+	@$(RUN) -m local kubeconfig
+
+test: .venv/ready  ## All tests, on servers of their own
+	@$(RUN) -m pytest $(ARGS)
+
+lint: .venv/ready  ## Style, types, import rules, and that generated files are current
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy operator/agentos_operator operator/agentosctl runtime/agentos_runtime local bench charts tests
+	.venv/bin/lint-imports
+	$(RUN) -m local.lock --check
+	$(RUN) charts/generate.py --check
+
+format: .venv/ready  ## Format and sort
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+generate: .venv/ready  ## Rewrite what is generated: the chart's CRDs and the reference pages
+	$(RUN) charts/generate.py
+
+bench: .venv/ready  ## Measure, and write bench/results/latest.json; ARGS="names" for a part
+	@$(RUN) -m bench $(ARGS)
