@@ -6,16 +6,18 @@ heartbeats, agno.
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from agno.agent import Agent
-from agno.db.base import AsyncBaseDb
+from agno.db.base import AsyncBaseDb, SessionType
 from agno.os import AgentOS
 from agno.os.authz import Authorization
 from agno.os.scopes import get_default_scope_mappings, get_required_scopes_for_route, has_required_scopes
 from agno.os.settings import AgnoAPISettings
-from fastapi import FastAPI
 
 from agentos_runtime.agents.compile import compile_agents
 from agentos_runtime.agents.models import DeferredModel
@@ -31,6 +33,7 @@ from agentos_runtime.http.problems import Problems
 from agentos_runtime.http.requests import Requests
 from agentos_runtime.settings import Settings
 from agentos_runtime.spec import SecretRef, Spec
+from agentos_runtime.warmup import Warmup
 
 _SCOPES_AGNO_FORGOT = {
     "GET /info": ["config:read"],
@@ -45,27 +48,55 @@ ReadSecret = Callable[[SecretRef, str], str]
 
 @dataclass(frozen=True)
 class Application:
-    """What a server needs: the ASGI application, and the models that still wait for their import."""
+    """What a server needs."""
 
     asgi: App
-    agents: Sequence[Agent]
-
-    def load_models(self) -> None:
-        """Import the SDKs; nothing may run before this."""
-        for agent in self.agents:
-            if isinstance(agent.model, DeferredModel):
-                agent.model.load()
+    """The outermost layer."""
+    warmup: Warmup
+    """Tells whether the process had to give up after it began to listen."""
 
 
-def create_app(settings: Settings, spec: Spec, read_secret: ReadSecret) -> Application:
-    """Build everything; nothing is opened before the server's lifespan starts."""
+def create_app(
+    settings: Settings,
+    spec: Spec,
+    *,
+    read_secret: ReadSecret,
+    prepared: Future[None],
+    give_up: Callable[[], None],
+) -> Application:
+    """Build everything; nothing is opened before the server's lifespan starts.
+
+    `prepared` is done when the schema is; `give_up` is called when a failure after that ends the process.
+    """
     agents = compile_agents(spec, read_secret)
     engine = create_engine(settings.database)
-    health = Health(always if settings.database.is_sqlite else postgres_ping(settings.database))
+    ping = always if settings.database.is_sqlite else postgres_ping(settings.database)
+    health = Health(ping, prepared=prepared.done)
     watch(engine, health)
     database = create_database(settings.database, engine)
     served = _agent_os(settings, spec, agents, database).get_app()
-    return Application(asgi=_layers(settings, served, health), agents=agents)
+
+    async def work() -> None:
+        await asyncio.to_thread(_load_models, agents)
+        await asyncio.wrap_future(prepared)
+        await _read_tables(database)
+        gc.freeze()
+        gc.enable()
+
+    warmup = Warmup(served, work, PUBLIC, give_up)
+    return Application(asgi=_layers(settings, warmup, health), warmup=warmup)
+
+
+def _load_models(agents: Sequence[Agent]) -> None:
+    """Import the SDKs; nothing may run before this."""
+    for agent in agents:
+        if isinstance(agent.model, DeferredModel):
+            agent.model.load()
+
+
+async def _read_tables(database: AsyncBaseDb) -> None:
+    """agno looks every table up when it first uses it; nothing is found and nothing is written."""
+    await database.get_session(session_id="", session_type=SessionType.AGENT)
 
 
 def _agent_os(settings: Settings, spec: Spec, agents: Sequence[Agent], database: AsyncBaseDb) -> AgentOS:
@@ -94,7 +125,7 @@ def _authorization(settings: Settings) -> Authorization:
     )
 
 
-def _layers(settings: Settings, served: FastAPI, health: Health) -> App:
+def _layers(settings: Settings, served: App, health: Health) -> App:
     scopes = {**get_default_scope_mappings(), **_SCOPES_AGNO_FORGOT}
     app: App = Heartbeat(served, settings.heartbeat_seconds)
     app = DatabaseGate(app, health, PUBLIC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -39,9 +38,11 @@ def _serve(options: argparse.Namespace, environ: Environ) -> int:
 
 def _migrate(environ: Environ) -> int:
     settings = settings_from(environ, spec_file=Path())
-    from agentos_runtime.migration import migrate_schema  # noqa: PLC0415 - as above
+    from agentos_runtime.database.prepare import prepare  # noqa: PLC0415 - as above
+    from agentos_runtime.server import configure_logs  # noqa: PLC0415 - as above
 
-    asyncio.run(migrate_schema(settings))
+    configure_logs(settings)
+    prepare(settings.database)
     return 0
 
 
@@ -59,14 +60,10 @@ def _welcome(settings: Settings, agent: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="agentos-runtime", description="Serves the agents of an AgentDeployment."
-    )
+    parser = argparse.ArgumentParser(prog="agentos-runtime", description="Serves the agents of an AgentDeployment.")
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="serve the agents of a spec")
-    serve.add_argument(
-        "-f", "--file", type=Path, help="the AgentDeployment document (default: AGENTOS_SPEC_FILE)"
-    )
+    serve.add_argument("-f", "--file", type=Path, help="the AgentDeployment document (default: AGENTOS_SPEC_FILE)")
     serve.add_argument("--host", help="address to listen on (default: loopback on a laptop, all in a pod)")
     serve.add_argument("--port", type=int, default=7777)
     commands.add_parser("migrate", help="bring the workspace's schema to this version and exit")

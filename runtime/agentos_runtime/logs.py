@@ -1,20 +1,24 @@
-"""One JSON object per line on stderr, from every logger of the process, with no secret in it.
+"""One JSON object per line on stderr, from every logger of the process and from whatever else prints, with
+no secret in it.
 
-agno prints through rich, uvicorn in its own format; both are brought here. Lines of agno that repeat what a
-caller sent are dropped, and what looks like a database URL or is one of the process's own secrets is
-blotted out.
+Called once, before agno is imported: agno leaves a logger alone that has a level already. Its lines that
+repeat what a caller sent are dropped, and what looks like a database URL or is one of the process's own
+secrets is blotted out.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 _OURS = ("request_id", "method", "path", "status", "duration_ms", "schema", "to", "reason", "port", "host")
 _AGNO = ("agno", "agno-team", "agno-workflow")
+_QUIET = ("httpx", "httpx2", "httpcore", "httpcore2", "uvicorn.error")
 _ECHOES = ("Validation error (422)", "HTTP exception:", "Downstream server returned")
 """Beginnings of agno's lines that hold a caller's input; the request's own line has the status."""
 _URL = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://)[^\s'\"]+")
@@ -29,6 +33,7 @@ class JsonLines(logging.Formatter):
         self._secrets = sorted((s for s in secrets if s), key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
+        """The record on one line."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -36,7 +41,7 @@ class JsonLines(logging.Formatter):
             "message": self._clean(record.getMessage()),
             **self._constants,
         }
-        line |= {k: v for k in _OURS if (v := getattr(record, k, None)) is not None}
+        line |= {name: value for name in _OURS if (value := getattr(record, name, None)) is not None}
         if record.exc_info:
             line["exception"] = self._clean(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)
@@ -53,18 +58,32 @@ class _NoEchoes(logging.Filter):
         return not record.getMessage().startswith(_ECHOES)
 
 
+class _Printed(io.TextIOBase):
+    """Takes the place of stdout or stderr: agno prints tracebacks, tools print what they like."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._logger.warning("%s", line)
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+
 def configure(constants: dict[str, str], secrets: Iterable[str]) -> None:
-    """Route every logger here. Called before agno is imported, and once after: it adds its own handlers."""
-    handler = logging.StreamHandler()
+    """Route everything that is logged or printed to the one handler."""
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(constants, secrets))
     handler.addFilter(_NoEchoes())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for name in (*_AGNO, "uvicorn", "uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
-    for name in (*_AGNO, "httpx", "httpcore", "uvicorn.error"):
+    for name in (*_AGNO, *_QUIET):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.access").disabled = True
+    sys.stdout, sys.stderr = _Printed("stdout"), _Printed("stderr")

@@ -109,9 +109,7 @@ def _database(environ: Environ, *, laptop: bool) -> DatabaseSettings:
     if url.startswith("sqlite:"):
         return DatabaseSettings(url=url)
     if not url.startswith(("postgresql://", "postgres://")):
-        raise _invalid(
-            "AGENTOS_DATABASE_URL is neither a postgresql:// nor a sqlite:// URL; set the whole URL"
-        )
+        raise _invalid("AGENTOS_DATABASE_URL is neither a postgresql:// nor a sqlite:// URL; set the whole URL")
     schema = _value(environ, "AGENTOS_DATABASE_SCHEMA", None)
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
         # agno writes the schema's name unquoted into its SQL.
@@ -123,9 +121,7 @@ def _auth(environ: Environ, *, laptop: bool) -> AuthSettings:
     generated = secrets.token_urlsafe(32) if laptop else None
     keys = tuple(_secret_value(environ, "AGENTOS_JWT_VERIFICATION_SECRETS", generated).split())
     if not keys or any(len(key.encode()) < 32 for key in keys):
-        raise _invalid(
-            "AGENTOS_JWT_VERIFICATION_SECRETS holds a secret shorter than 32 bytes; make it longer"
-        )
+        raise _invalid("AGENTOS_JWT_VERIFICATION_SECRETS holds a secret shorter than 32 bytes; make it longer")
     return AuthSettings(
         secrets=keys,
         audience=_value(environ, "AGENTOS_JWT_AUDIENCE", "local" if laptop else None),
@@ -167,9 +163,7 @@ def read_secret(settings: Settings, environ: Environ, ref: SecretRef, path: str)
     else:
         value, where = _file(settings.secrets_dir / ref.name / ref.key), f"Secret {ref.name}, key {ref.key},"
     if not value.strip():
-        message = (
-            f"{path}.apiKeySecretRef: {where} is missing or empty; create it with the provider's API key"
-        )
+        message = f"{path}.apiKeySecretRef: {where} is missing or empty; create it with the provider's API key"
         raise StartupError(Reason.SECRET_MISSING, message)
     return value.strip()
 

@@ -74,9 +74,7 @@ def _confirm(toolkit: Toolkit, spec: ToolkitSpec) -> None:
         if not functions:
             known = sorted({*toolkit.functions, *toolkit.async_functions})
             hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
-            message = (
-                f"{spec.path}.requiresConfirmation: toolkit {spec.name!r} has no function {name!r}{hint}"
-            )
+            message = f"{spec.path}.requiresConfirmation: toolkit {spec.name!r} has no function {name!r}{hint}"
             raise StartupError(Reason.INVALID_TOOL_OPTIONS, message)
         for function in functions:
             function.requires_confirmation = True
@@ -90,9 +88,7 @@ def _functions(toolkit: Toolkit, name: str) -> list[Function]:
 def _unknown(spec: ToolkitSpec) -> StartupError:
     known = [module.name for module in pkgutil.iter_modules(agno.tools.__path__)]
     hint = did_you_mean(spec.name, known) or "; the names are those of agno's modules under agno.tools"
-    return StartupError(
-        Reason.UNKNOWN_TOOLKIT, f"{spec.path}.toolkit: {spec.name!r} is no toolkit of agno{hint}"
-    )
+    return StartupError(Reason.UNKNOWN_TOOLKIT, f"{spec.path}.toolkit: {spec.name!r} is no toolkit of agno{hint}")
 
 
 def _package_missing(spec: ToolkitSpec, error: ImportError) -> StartupError:

@@ -63,9 +63,7 @@ class Verifier:
         self._check_signature(token)
         self._check_times(claims, time.time() if now is None else now)
         self._check_origin(claims)
-        return Identity(
-            user=_subject(claims), workspace=self._workspace, scopes=_scopes(claims), claims=claims
-        )
+        return Identity(user=_subject(claims), workspace=self._workspace, scopes=_scopes(claims), claims=claims)
 
     def _check_signature(self, token: bytes) -> None:
         """PyJWT's part, with one algorithm and every secret of the workspace."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 from agno.db.base import AsyncBaseDb
 from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -33,12 +34,10 @@ def bounded_connection(seconds: float) -> type[psycopg.AsyncConnection[Any]]:
             try:
                 return await super().wait(gen, *args, **kwargs)
             except psycopg.OperationalError:
+                # Given up in the middle of an answer: nothing else can be asked on this connection.
+                if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                    self.pgconn.finish()
                 raise
-            except psycopg.Error as error:
-                if type(error).__name__ != "_WaitTimeout":
-                    raise
-                self.pgconn.finish()
-                raise psycopg.OperationalError("the database does not answer") from None
 
     return Bounded
 

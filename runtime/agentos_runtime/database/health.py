@@ -22,15 +22,18 @@ Ping = Callable[[], Awaitable[None]]
 class Health:
     """The last answer, asked for again when it is older than a second; one question at a time."""
 
-    def __init__(self, ping: Ping, fresh_seconds: float = 1.0) -> None:
+    def __init__(self, ping: Ping, prepared: Callable[[], bool], fresh_seconds: float = 1.0) -> None:
         self._ping = ping
+        self._prepared = prepared
         self._fresh_seconds = fresh_seconds
         self._asked_at = float("-inf")
         self._answers = False
         self._asking: asyncio.Task[None] | None = None
 
     async def answers(self) -> bool:
-        """Whether the database has answered within the last second, or does now."""
+        """Whether the schema is ready and the database has answered within the last second, or does now."""
+        if not self._prepared():
+            return False
         if time.monotonic() - self._asked_at >= self._fresh_seconds:
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.create_task(self._ask())
@@ -59,16 +62,15 @@ def postgres_ping(settings: DatabaseSettings) -> Ping:
 
     async def ping() -> None:
         nonlocal connection
-        async with asyncio.timeout(seconds):
-            try:
-                if connection is None or connection.closed:
-                    connection = await cls.connect(settings.url, autocommit=True, connect_timeout=2)
-                await connection.execute("SELECT 1")
-            except BaseException:
-                if connection is not None:
-                    connection.pgconn.finish()
-                connection = None
-                raise
+        try:
+            if connection is None or connection.closed:
+                connection = await cls.connect(settings.url, autocommit=True, connect_timeout=2)
+            await connection.execute("SELECT 1")
+        except Exception:
+            if connection is not None:
+                connection.pgconn.finish()
+            connection = None
+            raise
 
     return ping
 

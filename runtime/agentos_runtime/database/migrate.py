@@ -38,9 +38,7 @@ def is_current(settings: DatabaseSettings) -> bool:
 
     Called in a thread while agno is imported, so that a start on a warm schema pays nothing for it.
     """
-    with psycopg.connect(
-        settings.url, connect_timeout=settings.connect_seconds, autocommit=True
-    ) as connection:
+    with psycopg.connect(settings.url, connect_timeout=settings.connect_seconds, autocommit=True) as connection:
         try:
             row = connection.execute(_compare(settings.schema), [f"{settings.schema}."]).fetchone()
         except psycopg.errors.UndefinedTable:
@@ -66,8 +64,10 @@ async def migrate(settings: DatabaseSettings, database: AsyncBaseDb) -> None:
                 return
             await _bring_up(database)
             await _write_note(connection, settings.schema)
+    except psycopg.OperationalError:
+        raise  # the database is away: the caller tries again
     except psycopg.Error as error:
-        raise _failed(settings, error.sqlstate or "the server does not answer") from error
+        raise _failed(settings, error.sqlstate or type(error).__name__) from error
     except StartupError:
         raise
     except Exception as error:  # agno's migrations raise anything
@@ -105,8 +105,7 @@ async def _bring_up(database: AsyncBaseDb) -> None:
 async def _write_note(connection: psycopg.AsyncConnection[Any], schema: str) -> None:
     """Remember what the schema is now; the lock goes with this transaction."""
     note = sql.SQL(
-        "INSERT INTO {} SELECT %s, count(*), now() FROM pg_tables WHERE schemaname = %s"
-        " AND tablename LIKE 'agno\\_%%'"
+        "INSERT INTO {} SELECT %s, count(*), now() FROM pg_tables WHERE schemaname = %s AND tablename LIKE 'agno\\_%%'"
     )
     table = sql.Identifier(schema, _NOTE)
     await connection.execute(sql.SQL("DELETE FROM {}").format(table))

@@ -34,9 +34,7 @@ def problem(scope: Scope, status: int, detail: str | None = None, **more: Any) -
     return [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")], body
 
 
-async def send_problem(
-    scope: Scope, send: Send, status: int, detail: str, headers: Headers = (), **more: Any
-) -> None:
+async def send_problem(scope: Scope, send: Send, status: int, detail: str, headers: Headers = (), **more: Any) -> None:
     """Answer with a problem document."""
     own, body = problem(scope, status, detail, **more)
     await respond(send, status, [*own, *headers], body)

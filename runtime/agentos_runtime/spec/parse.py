@@ -88,9 +88,7 @@ def _model(node: Node) -> ModelSpec:
     have = node.fields(["id"], ["baseURL", "apiKeySecretRef"])
     provider, colon, name = have["id"].text().partition(":")
     if not (colon and provider.strip() and name.strip()):
-        have["id"].fail(
-            f"{have['id'].value!r} must read '<provider>:<model>', e.g. 'openai-chat:gpt-4o-mini'"
-        )
+        have["id"].fail(f"{have['id'].value!r} must read '<provider>:<model>', e.g. 'openai-chat:gpt-4o-mini'")
     return ModelSpec(
         provider=provider.strip(),
         id=name.strip(),
@@ -101,9 +99,7 @@ def _model(node: Node) -> ModelSpec:
 
 
 def _url(node: Node) -> str:
-    return node.name(
-        r"https?://[^\s/?#]+[^\s?#]*", "an http or https URL without query, e.g. 'https://host/v1'"
-    )
+    return node.name(r"https?://[^\s/?#]+[^\s?#]*", "an http or https URL without query, e.g. 'https://host/v1'")
 
 
 def _secret(node: Node) -> SecretRef:
@@ -121,9 +117,7 @@ def _toolkit(node: Node) -> ToolkitSpec:
         have["options"].fail("must be a mapping of option names to values")
     functions = have["requiresConfirmation"].items() if "requiresConfirmation" in have else []
     return ToolkitSpec(
-        name=have["toolkit"].name(
-            r"[a-z0-9][a-z0-9_]{0,62}", "the name of a toolkit of agno, e.g. 'calculator'"
-        ),
+        name=have["toolkit"].name(r"[a-z0-9][a-z0-9_]{0,62}", "the name of a toolkit of agno, e.g. 'calculator'"),
         options=options,
         requires_confirmation=tuple(function.text() for function in functions),
         path=node.path,

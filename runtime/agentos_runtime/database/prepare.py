@@ -1,0 +1,64 @@
+"""The schema is made ready in a thread of its own, from the first moment of the process on.
+
+So it costs a start no time where nothing is to be done, little where there is, and a database that is away
+keeps the pod unready instead of restarting it: Kubernetes would wait longer and longer between restarts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from concurrent.futures import Future
+
+import psycopg
+
+from agentos_runtime.database.migrate import is_current
+from agentos_runtime.settings import DatabaseSettings
+
+_LOG = logging.getLogger("agentos.database")
+_RETRY_SECONDS = 1.0
+
+
+def prepare(settings: DatabaseSettings) -> None:
+    """Bring the schema up to date, however long the database stays away. A StartupError ends it."""
+    waiting = threading.Event()
+    reported = ""
+    while True:
+        try:
+            _once(settings)
+        except psycopg.OperationalError as error:
+            problem = str(error).strip().partition("\n")[0]
+            if problem != reported:
+                _LOG.warning("waiting for the database: %s", problem)
+            reported = problem
+            waiting.wait(_RETRY_SECONDS)
+        else:
+            return
+
+
+def _once(settings: DatabaseSettings) -> None:
+    """One attempt."""
+    if settings.is_sqlite or is_current(settings):
+        return
+    # agno is imported only where something is to be done; the main thread imports it anyway.
+    from agentos_runtime.database.bring_up import migrate_schema  # noqa: PLC0415
+
+    asyncio.run(migrate_schema(settings))
+
+
+def in_background(settings: DatabaseSettings) -> Future[None]:
+    """Start at once; the result says when requests may be let in."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            prepare(settings)
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    # A daemon: a process that is told to end must not wait for a database that is away.
+    threading.Thread(target=run, name="prepare", daemon=True).start()
+    return done
