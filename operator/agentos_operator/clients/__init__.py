@@ -1,1 +1,1 @@
-"""The only modules that talk to something outside the process."""
+"""The only modules that do I/O: the API server and PostgreSQL."""

@@ -10,7 +10,7 @@ from agentos_operator.clients.postgres import hardening, removal
 from agentos_operator.clients.postgres.catalog import gather
 from agentos_operator.clients.postgres.connection import Connections, Session, connect
 from agentos_operator.clients.postgres.credentials import Credential
-from agentos_operator.clients.postgres.errors import DatabaseForbidden
+from agentos_operator.clients.postgres.errors import DatabaseForbidden, DatabaseUnavailable
 from agentos_operator.clients.postgres.hardening import ServerFacts
 from agentos_operator.clients.postgres.removal import Removal
 from agentos_operator.clients.postgres.settings import ServerSettings, login_url
@@ -70,13 +70,17 @@ class PostgresServer:
     async def can_log_in(self, role: str, password: str) -> bool:
         """Whether PostgreSQL accepts ``password`` for ``role``.
 
-        A role at its CONNECTION LIMIT or without CONNECT has given the right password, so that counts as
-        accepted. Raises DatabaseUnavailable when the server cannot be asked.
+        PostgreSQL looks at the password before anything else, so a role at its CONNECTION LIMIT or without
+        CONNECT has given the right one. Raises DatabaseUnavailable when the server cannot be asked. The answer
+        is read from English messages: a server with another ``lc_messages`` never says False.
         """
         try:
             await (await connect(self.settings, role, password)).close()
         except DatabaseForbidden as refused:
             return "authentication failed" not in str(refused)
+        except DatabaseUnavailable as refused:
+            if "too many connections for role" not in str(refused):
+                raise
         return True
 
     async def retain_workspace(self, names: DatabaseNames, uid: str) -> Removal:
