@@ -10,7 +10,6 @@ has a new tag, which makes its pods roll. What the cache holds (all of it may be
 import argparse
 import fcntl
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -22,9 +21,6 @@ from local import images_base, images_engine, images_host, images_recipes, image
 from local.images_engine import Build, Engine
 from local.images_recipes import Recipe
 from local.steps import StepFailedError, say, step
-
-_KEPT = 3
-"""Archives of one image that stay: the current one and those of another checkout or branch."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +55,11 @@ def postgres_rootfs() -> Path:
     folder = paths.private_folder(paths.cache() / "postgres") / image.key
     if not folder.exists():
         with _locked(), step("unpacked PostgreSQL for the tests"):
-            for old in folder.parent.iterdir():
-                if old != folder and old.name.endswith(".partial"):
-                    shutil.rmtree(old)
             if not folder.exists():
                 images_rootfs.unpack(image.archive, folder)
+            for old in images_base.least_used(folder.parent.iterdir()):
+                images_base.remove_tree(old)
+    os.utime(folder)
     return folder
 
 
@@ -123,8 +119,7 @@ def _build(recipe: Recipe, image: ImageArchive, builder: Engine, folder: Path) -
 def _prune(recipe: Recipe, current: ImageArchive, builder: Engine) -> None:
     """Remove the archives of this image that were not used for longest."""
     pattern = f"{recipe.name}-{'[0-9a-f]' * images_recipes.KEY_LENGTH}.tar"
-    used = sorted(_folder().glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
-    for archive in used[_KEPT:]:
+    for archive in images_base.least_used(_folder().glob(pattern)):
         key = archive.stem.rpartition("-")[2]
         archive.unlink()
         builder.forget(current.ref.replace(current.key, key))
@@ -135,12 +130,8 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m local.images",
         description="Build images that are missing; print each one's reference.",
     )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="images by name; all of them when none is given"
-    )
-    parser.add_argument(
-        "--engine", choices=("docker", "podman", "buildah"), help="the first that works by default"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="images by name; all of them when none is given")
+    parser.add_argument("--engine", choices=("docker", "podman", "buildah"), help="the first that works by default")
     parser.add_argument("--archives", action="store_true", help="print each archive's path too")
     options = parser.parse_args(argv)
     try:

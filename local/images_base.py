@@ -9,6 +9,8 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from local import images_host, paths
@@ -25,11 +27,12 @@ _UNUSED = (
     "usr/share/doc",
     "usr/share/man",
     "usr/share/info",
+    "usr/share/locale",
 )
-_LOCALES = "usr/share/locale"
-_EXCLUDE = "".join(
-    f"path-exclude=/usr/share/{name}/*\n" for name in ("doc", "man", "info", "locale", "lintian")
-)
+_OF_THE_HOST = ("hostname", "hosts", "resolv.conf")
+"""debootstrap copies these from this machine; a container engine fills them in for each container."""
+_KEPT = 3
+_EXCLUDE = "".join(f"path-exclude=/usr/share/{name}/*\n" for name in ("doc", "man", "info", "locale", "lintian"))
 
 
 def key() -> str:
@@ -44,13 +47,16 @@ def ensure() -> Path:
     if not archive.exists():
         with step(f"made the base image's file system (Debian {SUITE})"):
             _make(folder, archive)
+        for old in least_used(folder.glob("base-*.rootfs.tar")):
+            old.unlink()
+    os.utime(archive)
     return archive
 
 
 def _make(folder: Path, archive: Path) -> None:
-    rootfs = folder / "base.partial"
-    remove_tree(rootfs)
-    rootfs.mkdir(mode=0o755)
+    # A name of its own: a debootstrap that outlived its killed parent may still be writing to the last one.
+    rootfs = Path(tempfile.mkdtemp(prefix="base-", suffix=".partial", dir=folder))
+    rootfs.chmod(0o755)
     mirror = images_host.host_mirror()
     words: list[str | Path] = [
         "debootstrap",
@@ -69,13 +75,20 @@ def _make(folder: Path, archive: Path) -> None:
 
 def _slim(rootfs: Path, *, keep_sources: bool) -> None:
     """Empty what no program opens, for this and every later package; the host's mirror stays out."""
-    for name in (*_UNUSED, _LOCALES):
+    for name in _UNUSED:
         folder = rootfs / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
+    for name in _OF_THE_HOST:
+        (rootfs / "etc" / name).write_text("")
     (rootfs / "etc/dpkg/dpkg.cfg.d/slim").write_text(_EXCLUDE)
     if not keep_sources:
         (rootfs / "etc/apt/sources.list").unlink(missing_ok=True)
+
+
+def least_used(paths: Iterable[Path]) -> list[Path]:
+    """All but the few that were used last: what is current here, and in another checkout or branch."""
+    return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]
 
 
 def remove_tree(path: Path) -> None:

@@ -162,9 +162,7 @@ def choose(wanted: str | None = None) -> Engine:
             return Daemon(name)
     if not shutil.which("buildah"):
         packages = " ".join(APT_PACKAGES)
-        raise StepFailedError(
-            "neither docker, podman nor buildah works here", f"Run `apt-get install {packages}`."
-        )
+        raise StepFailedError("neither docker, podman nor buildah works here", f"Run `apt-get install {packages}`.")
     store = paths.private_folder(paths.cache() / "buildah")
     return Buildah(store, _driver(store))
 

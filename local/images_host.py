@@ -78,10 +78,7 @@ def _deb822(text: str) -> list[tuple[str, str, list[str]]]:
     """Stanzas of `Types:`, `URIs:`, `Suites:` and `Components:`."""
     found = []
     for stanza in re.split(r"\n\s*\n", text):
-        fields = {
-            name.lower(): value.split()
-            for name, value in re.findall(r"(?m)^([A-Za-z-]+):[ \t]*(.*)$", stanza)
-        }
+        fields = {name.lower(): value.split() for name, value in re.findall(r"(?m)^([A-Za-z-]+):[ \t]*(.*)$", stanza)}
         if "deb" in fields.get("types", []) and fields.get("enabled", ["yes"]) != ["no"]:
             pairs = ((uri, suite) for uri in fields.get("uris", []) for suite in fields.get("suites", []))
             found += [(uri, suite, fields.get("components", [])) for uri, suite in pairs]

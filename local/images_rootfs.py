@@ -31,11 +31,7 @@ def whiteouts(outer: tarfile.TarFile, layer: str) -> list[str]:
     inner = outer.extractfile(layer)
     assert inner is not None
     with tarfile.open(fileobj=inner) as entries:
-        paths = [
-            PurePosixPath(name)
-            for name in entries.getnames()
-            if PurePosixPath(name).name.startswith(_WHITEOUT)
-        ]
+        paths = [PurePosixPath(name) for name in entries.getnames() if PurePosixPath(name).name.startswith(_WHITEOUT)]
     return [
         f"{path.parent}/" if path.name == _OPAQUE else str(path.with_name(path.name.removeprefix(_WHITEOUT)))
         for path in paths
