@@ -97,7 +97,8 @@ def _build_all(missing: list[Recipe], found: dict[str, ImageArchive], builder: E
         images_base.remove_tree(partial) if partial.is_dir() else partial.unlink()
     builder.tidy()
     for recipe in missing:
-        with step(f"built image {recipe.name} ({builder.name})"), tempfile.TemporaryDirectory() as folder:
+        context = tempfile.TemporaryDirectory(prefix="context-", suffix=".partial", dir=_folder())
+        with step(f"built image {recipe.name} ({builder.name})"), context as folder:
             _build(recipe, found[recipe.name], builder, Path(folder))
         _prune(recipe, found[recipe.name], builder)
 
