@@ -1,0 +1,45 @@
+"""A whole local cluster of its own for these tests: the chart, the example workspace and a second, hostile tenant.
+
+It has a name of its own, so it neither needs nor disturbs what ``make up`` started, and it ends with the session.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from local import cluster as local_cluster
+from local import demo
+from tests.cluster.tenancy import Tenancy, agent_deployment, model_key, workspace
+
+NAME = "agentos-test"
+
+
+@pytest.fixture(scope="session")
+def tenancy() -> Iterator[Tenancy]:
+    """The cluster with the quick start on it: workspace ``acme`` with its agent ``support``."""
+    if os.geteuid() != 0:
+        pytest.fail("the local cluster needs root; run `make test` as root")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    found = demo.ensure_images()
+    try:
+        running = local_cluster.up(NAME, port=port, extra=found.values())
+        place = demo.Place(running.kubeconfig, port, running.load)
+        yield Tenancy(running.kubeconfig, port, demo.run(place, found))
+    finally:
+        local_cluster.down(NAME)
+
+
+@pytest.fixture(scope="session")
+def globex(tenancy: Tenancy) -> Tenancy:
+    """A second tenant with a deployment of its own."""
+    tenancy.apply(workspace("globex", deletionPolicy="Delete"))
+    tenancy.wait("workspace", "globex")
+    tenancy.apply(model_key("globex"), agent_deployment("globex"))
+    tenancy.wait("agentdeployment", "support", "ws-globex")
+    return tenancy

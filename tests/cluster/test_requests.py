@@ -1,0 +1,104 @@
+"""Requests through the gateway: answers, streams, approvals, and everybody who must not get in."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.cluster.tenancy import Tenancy, ask
+
+
+def _claims(tenancy: Tenancy, **changes: Any) -> dict[str, Any]:
+    now = int(time.time())
+    uid = tenancy.get("workspace", "acme")["metadata"]["uid"]
+    good = {"iss": "agentos.hyvve.io", "aud": uid, "sub": "alice", "workspace_id": "acme", "scopes": ["agents:run"]}
+    return {**good, "iat": now, "exp": now + 300, **changes}
+
+
+def _secret(tenancy: Tenancy, workspace: str = "acme") -> str:
+    return tenancy.secret_value("agentos-jwt", f"ws-{workspace}", "secret")
+
+
+BAD_TOKENS: dict[str, Callable[[Tenancy], str | None]] = {
+    "no token": lambda _: None,
+    "not a token": lambda _: "abc",
+    "a token of another workspace": lambda tenancy: tenancy.token("globex"),
+    "another workspace's secret with our claims": lambda tenancy: jwt.encode(
+        _claims(tenancy), _secret(tenancy, "globex"), "HS256"
+    ),
+    "our secret with another workspace's name": lambda tenancy: jwt.encode(
+        _claims(tenancy, workspace_id="globex"), _secret(tenancy), "HS256"
+    ),
+    "expired": lambda tenancy: jwt.encode(
+        _claims(tenancy, iat=int(time.time()) - 600, exp=int(time.time()) - 300), _secret(tenancy), "HS256"
+    ),
+    "alg none": lambda tenancy: jwt.encode(_claims(tenancy), "", "none"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TOKENS)
+def test_a_bad_token_is_401_through_the_gateway(globex: Tenancy, case: str) -> None:
+    with globex.client("support", "acme", BAD_TOKENS[case](globex)) as client:
+        answer = ask(client, "hello")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_health_needs_no_token(tenancy: Tenancy) -> None:
+    with tenancy.client("support", "acme") as client:
+        assert client.get("/health").status_code == 200
+        assert client.get("/agents").status_code == 401
+
+
+def test_an_unknown_agent_is_404(tenancy: Tenancy) -> None:
+    with tenancy.client("support", "acme", tenancy.token("acme", "agents:run", "agents:read")) as client:
+        assert client.post("/agents/nobody/runs", data={"message": "hi", "stream": "false"}).status_code == 404
+
+
+def test_a_malformed_body_is_refused_and_not_an_error_of_the_server(tenancy: Tenancy) -> None:
+    with tenancy.client("support", "acme", tenancy.token("acme")) as client:
+        headers = {"Content-Type": "application/json"}
+        assert client.post("/agents/support/runs", content="{", headers=headers).status_code in {400, 415, 422}
+
+
+def test_a_stream_comes_in_parts_with_heartbeats(tenancy: Tenancy) -> None:
+    form = {"message": "wait 17 that took a while", "stream": "true"}
+    with (
+        tenancy.client("support", "acme", tenancy.token("acme")) as client,
+        client.stream("POST", "/agents/support/runs", data=form) as answer,
+    ):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["cache-control"] == "no-cache"
+        assert answer.headers["x-accel-buffering"] == "no"
+        lines = list(answer.iter_lines())
+    assert ": ping" in lines
+    assert "event: RunCompleted" in lines
+
+
+def test_a_call_that_needs_confirmation_waits_for_it(tenancy: Tenancy) -> None:
+    with tenancy.client("support", "acme", tenancy.token("acme", "agents:run", "agents:read")) as client:
+        paused = ask(client, 'call divide {"a": 84, "b": 2}', session_id="approval").json()
+        assert paused["status"] == "PAUSED"
+        tools = [{**tool, "confirmed": True} for tool in paused["tools"]]
+        done = client.post(
+            f"/agents/support/runs/{paused['run_id']}/continue",
+            data={"tools": json.dumps(tools), "session_id": "approval", "stream": "false"},
+        )
+    assert done.status_code == 200
+    assert done.json()["status"] == "COMPLETED"
+    assert "42" in done.json()["content"]
+
+
+def test_a_session_is_stored_in_the_workspaces_own_schema(tenancy: Tenancy) -> None:
+    with tenancy.client("support", "acme", tenancy.token("acme")) as client:
+        assert ask(client, "remember me", session_id="kept").status_code == 200
+    schema = tenancy.secret_value("agentos-database", "ws-acme", "schema")
+    found = tenancy.psql(f"SELECT session_id FROM {schema}.agno_sessions WHERE session_id = 'kept'")
+    assert found.strip() == "kept"
