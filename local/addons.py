@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
@@ -20,7 +21,8 @@ _MANIFESTS = Path(__file__).parent / "manifests"
 
 def kubectl_apply(kubectl: Path, kubeconfig: Path, text: str) -> None:
     """Apply manifests server-side."""
-    command = [kubectl, "--kubeconfig", kubeconfig, "apply", "--server-side", "--force-conflicts", "-f", "-"]
+    command: list[str | Path] = [kubectl, "--kubeconfig", kubeconfig, "apply", "--server-side"]
+    command += ["--force-conflicts", "-f", "-"]
     run(command, stdin=text, advice="Run the same `kubectl apply` by hand to see more.")
 
 
@@ -55,8 +57,12 @@ def gateway_chart() -> Path:
     return target
 
 
-def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "") -> None:
-    """Install the controller by its chart; without `image` it pulls the published one."""
+def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "", certgen: Path | None = None) -> None:
+    """Install the controller by its chart; without `image` it pulls the published one.
+
+    With `certgen`, the envoy-gateway program, its certificates are made here instead of by the chart's hook, a
+    pod that the installation would wait for.
+    """
     settings = {
         "deployment.envoyGateway.readinessProbe.periodSeconds": "1",
         "deployment.envoyGateway.resources.requests.cpu": "20m",
@@ -66,25 +72,36 @@ def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "") -> None
         settings["global.images.envoyGateway.image"] = image
     command: list[str | Path] = [helm, "--kubeconfig", kubeconfig, "upgrade", "--install", "envoy-gateway"]
     command += [gateway_chart(), "--namespace", DATA_PLANE_NAMESPACE, "--create-namespace", "--timeout", "5m"]
+    command += ["--no-hooks"] if certgen else []
     for key, value in settings.items():
         command += ["--set", f"{key}={value}"]
-    run(
-        command,
-        advice=f"See `kubectl get events -n {DATA_PLANE_NAMESPACE}` for what kept its pods from running.",
-    )
+    advice = f"See `kubectl get events -n {DATA_PLANE_NAMESPACE}` for what kept its pods from running."
+    run(command, advice=advice)
+    if certgen:
+        place = {"KUBECONFIG": str(kubeconfig), "ENVOY_GATEWAY_NAMESPACE": DATA_PLANE_NAMESPACE}
+        run([certgen, "certgen", "--disable-topology-injector"], env={**os.environ, **place}, advice=advice)
 
 
-def wait_for_gateway(api: Api) -> str:
-    """Wait until the gateway takes traffic, and return the address of its Service."""
+@dataclass(frozen=True)
+class GatewayService:
+    """Where the gateway takes traffic inside the cluster."""
+
+    address: str
+    """The Service's own address; it listens on port 80."""
+    node_port: int
+    """The same on every address of the node."""
+
+
+def wait_for_gateway(api: Api) -> GatewayService:
+    """Wait until the gateway takes traffic."""
     gateway = f"/apis/gateway.networking.k8s.io/v1/namespaces/{GATEWAY_NAMESPACE}/gateways/{GATEWAY_NAME}"
-    found: list[str] = []
-
-    def programmed() -> bool:
-        item = api.get(gateway)
-        if item and has_condition(item, "Programmed"):
-            found[:] = [address["value"] for address in item["status"].get("addresses") or []]
-        return bool(found)
-
-    advice = f"See `kubectl describe gateway,pods -A` and the pods in {DATA_PLANE_NAMESPACE}."
-    wait_until(programmed, what="the gateway", timeout=180, advice=advice)
-    return found[0]
+    service = f"/api/v1/namespaces/{DATA_PLANE_NAMESPACE}/services/{GATEWAY_NAME}"
+    wait_until(
+        lambda: has_condition(api.get(gateway) or {}, "Programmed"),
+        what="the gateway",
+        timeout=180,
+        advice=f"See `kubectl describe gateways,pods -A` and the pods in {DATA_PLANE_NAMESPACE}.",
+    )
+    spec = (api.get(service) or {"spec": {"clusterIP": "", "ports": []}})["spec"]
+    ports = [int(port.get("nodePort", 0)) for port in spec["ports"] if port["port"] == 80]
+    return GatewayService(spec["clusterIP"], ports[0] if ports else 0)

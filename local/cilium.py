@@ -16,6 +16,8 @@ from local.steps import run
 
 LLVM = Path("/usr/lib/llvm-19/bin")
 """The agent compiles its datapath when it starts, with what is called clang and llc on its PATH."""
+SOCKET = "/run/cilium/cilium.sock"
+"""Where the CNI plugin looks for the agent, without being told."""
 _CRDS = "pkg/k8s/apis/cilium.io/client/crds"
 
 
@@ -35,8 +37,8 @@ def sources() -> Path:
 
 def apply_crds(kubectl: Path, kubeconfig: Path) -> None:
     """Cilium keeps identities and endpoints in custom resources; its own operator would create them."""
-    command = [kubectl, "--kubeconfig", kubeconfig, "apply", "--server-side", "--force-conflicts", "-R", "-f"]
-    run([*command, sources() / "crds"], advice="See the log of kube-apiserver.")
+    command: list[str | Path] = [kubectl, "--kubeconfig", kubeconfig, "apply", "--server-side"]
+    run([*command, "--force-conflicts", "-R", "-f", sources() / "crds"], advice="See the log of kube-apiserver.")
 
 
 def agent(binary: Path, name: str) -> list[str]:
@@ -50,7 +52,7 @@ def agent(binary: Path, name: str) -> list[str]:
         "--cgroup-root=/run/cilium/cgroupv2",
         f"--lib-dir={home / 'lib'}",
         f"--state-dir={home / 'state'}",
-        "--socket-path=/run/cilium/cilium.sock",
+        f"--socket-path={SOCKET}",
         "--cni-chaining-mode=generic-veth",
         "--cni-exclusive=false",
         "--write-cni-conf-when-ready=",
@@ -94,15 +96,10 @@ def start(machine: Machine, binaries: dict[str, Path]) -> None:
     machine.run(["mount", "-t", "cgroup2", "cgroup2", "/run/cilium/cgroupv2"])
     search = f"{LLVM}:{os.environ['PATH']}"
     machine.launch("cilium-agent", agent(inside(binaries["cilium-agent"]), machine.name), {"PATH": search})
-    socket = MACHINE.parent / "run/cilium/cilium.sock"
-    status = [inside(binaries["cilium-dbg"]), "-H", f"unix://{socket}", "status", "--brief"]
+    status = [str(inside(binaries["cilium-dbg"])), "-H", f"unix://{SOCKET}", "status", "--brief"]
     machine.wait_for("cilium-agent", lambda: machine.succeeds(status), timeout=120)
 
 
 def inside(binary: Path) -> Path:
     """Where a binary of the cache lies inside the machine."""
-    return (
-        MACHINE / "cache" / binary.relative_to(paths.cache())
-        if binary.is_relative_to(paths.cache())
-        else binary
-    )
+    return MACHINE / "cache" / binary.relative_to(paths.cache()) if binary.is_relative_to(paths.cache()) else binary

@@ -5,6 +5,7 @@ What does not depend on each other starts at the same time; what waits, polls. S
 
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,7 +34,7 @@ from local.machine_init import MACHINE
 from local.pki import Authority, Identity
 from local.steps import StepFailedError, say, step, wait_until
 
-BINARIES = (*toolchain.CONTROL_PLANE, *toolchain.NODE)
+BINARIES = (*toolchain.CONTROL_PLANE, *toolchain.NODE, "envoy-gateway")
 SYSTEM_IMAGES = ("pause", "coredns", "envoy", "envoy-gateway")
 GATEWAY_FORWARD = "gateway-forward"
 
@@ -64,9 +65,10 @@ class Cluster:
         """Whether there is nothing for `up` to do but look."""
         if not self.kubeconfig.exists() or self.machine.init() is None or not self.port:
             return False
-        return all(part["pid"] for part in self.machine.components().values()) and self._node_is_ready()
+        return all(part["pid"] for part in self.machine.components().values()) and self.node_is_ready()
 
-    def _node_is_ready(self) -> bool:
+    def node_is_ready(self) -> bool:
+        """Whether the one node takes pods."""
         item = Api(self.kubeconfig).get(f"/api/v1/nodes/{self.name}")
         return bool(item and has_condition(item, "Ready"))
 
@@ -87,9 +89,9 @@ def up(name: str = "agentos", *, port: int = 8080, extra: Iterable[ImageArchive]
     debian.ensure(debian.NODE + debian.NETWORK_POLICY)
     binaries = toolchain.ensure(BINARIES)
     system = images.ensure(SYSTEM_IMAGES)
-    listener = _listen(port)
     with step("removed what the last cluster left", quiet_below=1.0):
         down(name)
+    listener = _listen(port)
     try:
         _start(cluster, binaries, {**system, **{image.name: image for image in extra}})
         _forward(cluster, port, listener)
@@ -106,22 +108,28 @@ def down(name: str = "agentos") -> None:
 
 
 def _start(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageArchive]) -> None:
+    """Start everything. Two strands meet: containerd with its images, and the control plane with the network."""
     machine = cluster.machine
     plane = _prepare(cluster, binaries, found["pause"].ref)
-    with step("started the machine"):
+    with step("machine"):
         machine.start()
     with ThreadPoolExecutor() as pool:
-        containers = pool.submit(_containers, machine, found.values())
+        runtime = pool.submit(nodeimages.start_containerd, machine)
+        loaded = pool.submit(_load, runtime, machine, found.values())
         with step("control plane"):
             _control_plane(machine, plane)
-        containers.result()
+        network = pool.submit(_pod_network, cluster, binaries)
+        runtime.result()
         _node(cluster, binaries)
-        pending = [
-            pool.submit(_policies, machine, binaries, cluster.kubeconfig),
-            pool.submit(_dns, cluster, binaries["kubectl"], found),
-            pool.submit(_gateway, cluster, binaries, found),
-        ]
+        pending = [loaded, network, pool.submit(_dns, cluster, binaries["kubectl"], found, loaded)]
+        pending.append(pool.submit(_gateway, cluster, binaries, found, loaded))
         _gather(pending)
+
+
+def _load(runtime: Future[None], machine: Machine, found: Iterable[ImageArchive]) -> None:
+    runtime.result()
+    with step("images", quiet_below=0.5):
+        nodeimages.load(machine, found)
 
 
 def _prepare(cluster: Cluster, binaries: dict[str, Path], pause: str) -> ControlPlane:
@@ -134,17 +142,9 @@ def _prepare(cluster: Cluster, binaries: dict[str, Path], pause: str) -> Control
     make_credentials(outside, (address, "127.0.0.1", "localhost"), [kubelet])
     server = Identity("kubelet-server", f"system:node:{name}", "system:nodes", hosts=(name, address))
     Authority(machine.state / "pki").issue(server)
-    node.write(
-        machine.state, network.name_servers(), node.ContainerRuntime(pause, nodeimages.snapshotter(name))
-    )
+    node.write(machine.state, network.name_servers(), node.ContainerRuntime(pause, nodeimages.snapshotter(name)))
     inside = {key: cilium.inside(path) for key, path in binaries.items()}
     return replace(outside, binaries=inside, folder=MACHINE)
-
-
-def _containers(machine: Machine, found: Iterable[ImageArchive]) -> None:
-    with step("containerd and its images"):
-        nodeimages.start_containerd(machine)
-        nodeimages.load(machine, found)
 
 
 def _control_plane(machine: Machine, plane: ControlPlane) -> None:
@@ -164,26 +164,29 @@ def _node(cluster: Cluster, binaries: dict[str, Path]) -> None:
     machine.launch("kube-proxy", [*proxy, f"--hostname-override={cluster.name}"])
 
 
-def _policies(machine: Machine, binaries: dict[str, Path], kubeconfig: Path) -> None:
-    with step("network policies (Cilium)"):
-        cilium.apply_crds(binaries["kubectl"], kubeconfig)
+def _pod_network(cluster: Cluster, binaries: dict[str, Path]) -> None:
+    machine = cluster.machine
+    with step("pod network with policies (Cilium)"):
+        cilium.apply_crds(binaries["kubectl"], cluster.kubeconfig)
         cilium.start(machine, binaries)
         node.write_cni(machine.state, NODE_POD_SUBNET, policies=True)
-    cluster = Cluster(machine.name)
     with step("node ready"):
-        machine.wait_for("kubelet", cluster._node_is_ready)
+        machine.wait_for("kubelet", cluster.node_is_ready)
 
 
-def _dns(cluster: Cluster, kubectl: Path, found: dict[str, ImageArchive]) -> None:
+def _dns(cluster: Cluster, kubectl: Path, found: dict[str, ImageArchive], loaded: Future[None]) -> None:
+    loaded.result()
     with step("cluster DNS"):
         text = addons.coredns(found["coredns"].ref, network.name_servers())
         addons.kubectl_apply(kubectl, cluster.kubeconfig, text)
         _wait_for_deployment(cluster, "kube-system", "coredns")
 
 
-def _gateway(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageArchive]) -> None:
-    with step("Envoy Gateway"):
-        addons.install_envoy_gateway(binaries["helm"], cluster.kubeconfig, found["envoy-gateway"].ref)
+def _gateway(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageArchive], loaded: Future[None]) -> None:
+    loaded.result()
+    with step("gateway (Envoy Gateway)"):
+        image, program = found["envoy-gateway"].ref, binaries["envoy-gateway"]
+        addons.install_envoy_gateway(binaries["helm"], cluster.kubeconfig, image, program)
         text = addons.manifest("gateway", {"ENVOY_IMAGE": found["envoy"].ref})
         addons.kubectl_apply(binaries["kubectl"], cluster.kubeconfig, text)
         addons.wait_for_gateway(Api(cluster.kubeconfig))
@@ -219,9 +222,7 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         why = f"port {port} of this host cannot be used: {error.strerror}"
-        raise StepFailedError(
-            why, "Choose another one with --port (see `ss -ltnp` for who has it)."
-        ) from error
+        raise StepFailedError(why, "Choose another one with --port (see `ss -ltnp` for who has it).") from error
     return listener
 
 
@@ -232,8 +233,8 @@ def _forward(cluster: Cluster, port: int, listener: socket.socket | None = None)
     """
     if cluster.port == port and listener is None:
         return
-    address = addons.wait_for_gateway(Api(cluster.kubeconfig))
+    address = addons.wait_for_gateway(Api(cluster.kubeconfig)).address
     with listener or _listen(port) as socket_on_host:
-        argv = ["socat", "ACCEPT-FD:3,fork", f"TCP:{address}:80"]
-        cluster.machine.launch(GATEWAY_FORWARD, argv, listener=socket_on_host)
+        argv = [sys.executable, "-m", "local.forward", address, "80"]
+        cluster.machine.launch(GATEWAY_FORWARD, argv, {"PYTHONPATH": str(paths.CHECKOUT)}, socket_on_host)
     paths.write_private(cluster.machine.state / "port", str(port))

@@ -162,15 +162,11 @@ class Machine:
         with file.open("rb") as data:
             done = subprocess.run([*self._enter(), *argv], stdin=data, capture_output=True, check=False)
         if done.returncode:
-            raise StepFailedError(
-                f"{file} was refused: {done.stderr.decode()[-500:]}", "Delete it and build it again."
-            )
+            raise StepFailedError(f"{file} was refused: {done.stderr.decode()[-500:]}", "Delete it and build it again.")
 
     def succeeds(self, argv: Sequence[str | Path]) -> bool:
         """Whether a command in the machine ends well; for polling."""
-        done = subprocess.run(
-            [*self._enter(), *argv], stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
+        done = subprocess.run([*self._enter(), *argv], stdin=subprocess.DEVNULL, capture_output=True, check=False)
         return done.returncode == 0
 
     def _enter(self) -> list[str]:
@@ -179,9 +175,7 @@ class Machine:
     def _pid(self) -> int:
         init = self.init()
         if init is None:
-            raise StepFailedError(
-                f"the cluster {self.name} is not running", "Start it with `python -m local up`."
-            )
+            raise StepFailedError(f"the cluster {self.name} is not running", "Start it with `python -m local up`.")
         return init.pid
 
     def _ask_quietly(self, request: dict[str, Any], listener: socket.socket | None = None) -> dict[str, Any]:

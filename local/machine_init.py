@@ -21,7 +21,9 @@ from local import cgroups
 
 MACHINE = Path("/machine")
 """The cluster's state folder as seen from inside: a short path, because sockets lie under it."""
-_OWN = {"dev", "machine", "proc", "run", "sys", "var", "lost+found"}
+_OWN = frozenset({"dev", "machine", "proc", "run", "sys", "var", "lost+found"})
+_OWN_IN_VAR = frozenset({"lib", "log", "run"})
+_OWN_IN_VAR_LIB = frozenset({"cilium", "cni", "containerd", "containers", "docker", "etcd", "kubelet"})
 _KUBELET_TUNABLES = {
     # The kubelet insists on these host-wide settings. It is shown the values that it wants; the host keeps its own.
     "vm/overcommit_memory": "1",
@@ -121,9 +123,7 @@ class Supervisor:
                 return
             for component in self.components.values():
                 if component.pid == pid:
-                    print(
-                        f"{component.name} ended with status {os.waitstatus_to_exitcode(status)}", flush=True
-                    )
+                    print(f"{component.name} ended with status {os.waitstatus_to_exitcode(status)}", flush=True)
                     component.pid = 0
                     component.exits += 1
                     component.due = time.monotonic() + _RESTART_DELAY
@@ -177,23 +177,31 @@ def _bind(source: str | Path, target: Path, *, recursive: bool = False) -> None:
     _call("mount", "--rbind" if recursive else "--bind", source, target)
 
 
-def _lay_out(root: Path, state: Path, cache: Path, name: str) -> None:
-    """Fill the new root: the host's folders as they are, private ones where a cluster writes."""
-    for entry in os.scandir("/"):
-        if entry.name in _OWN:
+def _mirror(source: Path, target: Path, own: frozenset[str]) -> None:
+    """Show the host's folders and links in `source`, except those of which the machine has its own."""
+    target.mkdir(exist_ok=True)
+    for entry in os.scandir(source):
+        if entry.name in own:
             continue
         if entry.is_symlink():
-            (root / entry.name).symlink_to(os.readlink(entry.path))
+            (target / entry.name).symlink_to(os.readlink(entry.path))
         elif entry.is_dir():
-            _bind(entry.path, root / entry.name, recursive=True)
+            _bind(entry.path, target / entry.name, recursive=True)
+
+
+def _lay_out(root: Path, state: Path, cache: Path, name: str) -> None:
+    """Fill the new root: the host's folders as they are, private ones where a cluster writes."""
+    _mirror(Path("/"), root, _OWN)
+    _mirror(Path("/var"), root / "var", _OWN_IN_VAR)
+    _mirror(Path("/var/lib"), root / "var/lib", _OWN_IN_VAR_LIB)
     _bind(state, root / "machine")
     _bind(cache, root / "machine/cache")
     _bind(cache / "nodes" / name, root / "var/lib/containerd")
     for folder in ("lib/kubelet", "lib/cni", "log"):
         (state / "var" / folder).mkdir(parents=True, exist_ok=True)
         _bind(state / "var" / folder, root / "var" / folder)
-    for folder in ("var/tmp", "run", "proc", "sys"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
+    for folder in ("run", "proc", "sys"):
+        (root / folder).mkdir()
     (root / "var/run").symlink_to("/run")
     _bind("/dev", root / "dev", recursive=True)
     _call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", root / "run")

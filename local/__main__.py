@@ -1,0 +1,81 @@
+"""The command line of the local cluster: `make up`, `make down` and `make kubeconfig` call it, and so may you."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from local import cluster, nodeimages, paths
+from local.cluster import Cluster
+from local.steps import StepFailedError, say
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; a failed step is told in three lines, not in a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except StepFailedError as error:
+        say(f"\nFailed: {error.step or options.command}\nWhy:    {error.why}\nDo:     {error.advice}")
+    except KeyboardInterrupt:
+        say("\nInterrupted. Run the same command again, or `python -m local down` to remove what was started.")
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="A local Kubernetes cluster of real parts.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--name", default="agentos", help="which cluster (default: %(default)s)")
+    up = commands.add_parser("up", parents=[common], help="bring the cluster up, or look whether it is")
+    up.add_argument("--port", type=int, default=8080, help="loopback port of the gateway (default: %(default)s)")
+    up.set_defaults(run=_up)
+    commands.add_parser("down", parents=[common], help="end it and remove its state").set_defaults(run=_down)
+    kubeconfig = commands.add_parser("kubeconfig", parents=[common], help="print the path of its kubeconfig")
+    kubeconfig.set_defaults(run=_kubeconfig)
+    load = commands.add_parser("load", parents=[common], help="put image archives into its node")
+    load.add_argument("archives", nargs="+", type=Path, metavar="IMAGE_ARCHIVE")
+    load.set_defaults(run=_load)
+    commands.add_parser("status", parents=[common], help="what of it runs").set_defaults(run=_status)
+    return parser
+
+
+def _up(options: argparse.Namespace) -> int:
+    found = cluster.up(options.name, port=options.port)
+    say(f"  gateway     http://127.0.0.1:{found.port}\n  kubeconfig  {found.kubeconfig}")
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    cluster.down(options.name)
+    return 0
+
+
+def _kubeconfig(options: argparse.Namespace) -> int:
+    file = Cluster(options.name).kubeconfig
+    if not file.exists():
+        raise StepFailedError(f"there is no cluster {options.name}", "Start it with `python -m local up`.")
+    print(file)
+    return 0
+
+
+def _load(options: argparse.Namespace) -> int:
+    for archive in options.archives:
+        nodeimages.load_archive(Cluster(options.name).machine, archive)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    found = Cluster(options.name)
+    if found.machine.init() is None:
+        print(f"cluster {options.name} is down")
+        return 1
+    for name, part in sorted(found.machine.components().items()):
+        print(f"{name:<26} {'pid ' + str(part['pid']) if part['pid'] else 'down':<10} ended {part['exits']} times")
+    healthy = found.is_healthy()
+    print(f"node {'Ready' if found.node_is_ready() else 'not ready'}, gateway http://127.0.0.1:{found.port}")
+    print(f"logs and state in {paths.state(options.name)}")
+    return 0 if healthy else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
