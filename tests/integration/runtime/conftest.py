@@ -1,0 +1,241 @@
+"""A real runtime process, a real PostgreSQL and the scripted model over HTTP."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import jwt
+import psycopg
+import pytest
+import yaml
+from psycopg import sql
+
+SECRET = "the-workspace-secret-of-the-tests-0123456789"  # noqa: S105 - made up for the tests
+AUDIENCE = "6f1c0f5e-7f0c-4f0e-8f6e-2d1b1d3b7a11"
+ISSUER = "agentos.hyvve.io"
+PASSWORD = "planted-workspace-password"  # noqa: S105 - what must never be seen
+API_KEY = "planted-api-key"
+ALL_SCOPES = ["agents:read", "agents:run", "sessions:read", "sessions:write", "config:read"]
+
+
+class Server(Protocol):
+    """The fixture `postgres`: one server that a test may stop and start again."""
+
+    port: int
+
+    def connect(self) -> psycopg.Connection: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+@dataclass
+class Process:
+    """One process that listens on a port of this machine."""
+
+    arguments: list[str]
+    environ: Mapping[str, str]
+    log: Path
+    port: int
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *self.arguments],
+                env={"PATH": os.environ["PATH"], **self.environ},
+                stdout=log,
+                stderr=log,
+                cwd=Path(__file__).parents[3],
+            )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def output(self) -> str:
+        """Everything the process has said."""
+        return self.log.read_text(errors="replace")
+
+    def wait_until(self, path: str, status: int = 200) -> None:
+        """Until a path answers with a status; fails with the process's output after a minute."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if httpx.get(self.url + path, timeout=10).status_code == status:
+                    return
+            except httpx.TransportError:
+                assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@dataclass(frozen=True)
+class Database:
+    """The schema and login of one workspace, as the operator makes them."""
+
+    port: int
+    schema: str
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{self.schema}:{PASSWORD}@127.0.0.1:{self.port}/postgres?sslmode=prefer"
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The answer to a query about tables of the schema."""
+        with psycopg.connect(self.url, options=f"-csearch_path={self.schema}") as connection:
+            return connection.execute(query.encode()).fetchall()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def make_token(*, secret: str = SECRET, algorithm: str = "HS256", **changes: Any) -> str:
+    """A token of the workspace `acme`, or one that differs in what is given; None leaves a claim out."""
+    now = int(time.time())
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "alice",
+        "iat": now,
+        "exp": now + 600,
+        "workspace_id": "acme",
+        "scopes": ALL_SCOPES,
+    } | changes
+    return jwt.encode({k: v for k, v in claims.items() if v is not None}, secret, algorithm=algorithm)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """The scripted model."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("model") / "log"
+    process = Process(["local.fakemodel", "--port", str(port)], {}, log, port)
+    process.wait_until("/health")
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def token() -> Callable[..., str]:
+    """Mints tokens; see make_token."""
+    return make_token
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Server) -> Iterator[Database]:
+    """A workspace's schema, empty at first."""
+    name = f"ws_test_{secrets.token_hex(4)}"
+    with postgres.connect() as connection:
+        for statement in (
+            "CREATE ROLE {name} LOGIN PASSWORD {password}",
+            "CREATE SCHEMA {name}",
+            "GRANT USAGE, CREATE ON SCHEMA {name} TO {name}",
+            "ALTER ROLE {name} SET search_path = {name}",
+            "ALTER ROLE {name} SET statement_timeout = '30s'",
+        ):
+            composed = sql.SQL(statement).format(name=sql.Identifier(name), password=sql.Literal(PASSWORD))
+            connection.execute(composed)
+    yield Database(postgres.port, name)
+    with postgres.connect() as connection:
+        connection.execute(sql.SQL("DROP OWNED BY {0} CASCADE").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("DROP SCHEMA {0} CASCADE").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("DROP ROLE {0}").format(sql.Identifier(name)))
+
+
+def agent(model_url: str, **changes: Any) -> dict[str, Any]:
+    """An agent that talks to the scripted model and may calculate."""
+    return {
+        "id": "support",
+        "instructions": ["Answer briefly."],
+        "model": {
+            "id": "openai-chat:gpt-4o-mini",
+            "baseURL": f"{model_url}/v1",
+            "apiKeySecretRef": {"name": "openai", "key": "api-key"},
+        },
+        "tools": [{"toolkit": "calculator", "requiresConfirmation": ["divide"]}],
+        **changes,
+    }
+
+
+def write_spec(folder: Path, *agents: dict[str, Any]) -> Path:
+    path = folder / "agent-deployment.yaml"
+    document = {
+        "apiVersion": "agentos.hyvve.io/v1alpha1",
+        "kind": "AgentDeployment",
+        "metadata": {"name": "support"},
+        "spec": {"agents": list(agents)},
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def pod_environ(folder: Path, database: Database, **changes: str) -> dict[str, str]:
+    """The environment the operator gives a pod."""
+    key = folder / "secrets" / "openai" / "api-key"
+    key.parent.mkdir(parents=True, exist_ok=True)
+    key.write_text(API_KEY)
+    return {
+        "AGENTOS_WORKSPACE": "acme",
+        "AGENTOS_DEPLOYMENT": "support",
+        "AGENTOS_SPEC_FILE": str(folder / "agent-deployment.yaml"),
+        "AGENTOS_DATABASE_URL": database.url,
+        "AGENTOS_DATABASE_SCHEMA": database.schema,
+        "AGENTOS_JWT_VERIFICATION_SECRETS": SECRET,
+        "AGENTOS_JWT_ISSUER": ISSUER,
+        "AGENTOS_JWT_AUDIENCE": AUDIENCE,
+        "AGENTOS_SECRETS_DIR": str(folder / "secrets"),
+        "AGENTOS_TERMINATION_LOG": str(folder / "termination.log"),
+        **changes,
+    }
+
+
+def start_runtime(folder: Path, environ: Mapping[str, str], *arguments: str) -> Process:
+    """`agentos-runtime serve`, not waited for."""
+    port = free_port()
+    command = ["agentos_runtime", "serve", "--port", str(port), *arguments]
+    return Process(command, environ, folder / f"log-{port}", port)
+
+
+@pytest.fixture(scope="module")
+def runtime(
+    tmp_path_factory: pytest.TempPathFactory, database: Database, model: Process
+) -> Iterator[Process]:
+    """A runtime as in a pod, ready; it must end cleanly and must not have told a secret."""
+    folder = tmp_path_factory.mktemp("runtime")
+    write_spec(folder, agent(model.url))
+    process = start_runtime(folder, pod_environ(folder, database))
+    process.wait_until("/readyz")
+    yield process
+    process.stop()
+    for planted in (PASSWORD, SECRET, API_KEY):
+        assert planted not in process.output
+
+
+@pytest.fixture
+def client(runtime: Process) -> Iterator[httpx.Client]:
+    """Alice, with every scope a user has."""
+    headers = {"Authorization": f"Bearer {make_token()}"}
+    with httpx.Client(base_url=runtime.url, headers=headers, timeout=60) as client:
+        yield client
