@@ -92,6 +92,7 @@ class Machine:
         if init is None:
             raise StepFailedError(f"process 1 of the machine ended:\n{tail(log)}", ADVICE)
         cgroups.settle(self.name, [outer.pid, init.pid])
+        outer.returncode = 0  # detached: it outlives this command, which shall not be warned of that
         if outer.stdin:
             outer.stdin.close()  # process 1 waits for this before it has children of its own
         return init
