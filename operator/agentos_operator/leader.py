@@ -57,7 +57,7 @@ class Leadership:
     async def release(self) -> None:
         """Let the next candidate begin at once."""
         lease = await self._kubernetes.find(LEASE, self._name, self._namespace)
-        if lease is not None and lease["spec"].get("holderIdentity") == self._identity:
+        if lease is not None and lease.get("spec", {}).get("holderIdentity") == self._identity:
             lease["spec"].update(holderIdentity="", leaseDurationSeconds=1, renewTime=_now())
             await self._kubernetes.replace(lease)
 
@@ -77,7 +77,7 @@ class Leadership:
         if lease is None:
             await self._kubernetes.create(self._new_lease())
             return True
-        spec = lease["spec"]
+        spec = lease.setdefault("spec", {})
         if spec.get("holderIdentity") != self._identity:
             if not self._is_free(spec):
                 return False

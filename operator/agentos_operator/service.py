@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WORKSPACE
 from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.clients.postgres import PostgresServer
+from agentos_operator.errors import ApiError
 from agentos_operator.leader import Leadership
 from agentos_operator.ledger import Ledger
 from agentos_operator.naming import DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
@@ -23,7 +24,7 @@ from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.workspace import reconcile_workspace
 from agentos_operator.resources.common import Object
 from agentos_operator.settings import Settings
-from agentos_operator.workqueue import Again, Key, Queue
+from agentos_operator.workqueue import Again, Key, Queue, describe
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,10 @@ class Operator:
             self._task.cancel()
             await asyncio.wait([self._task])
         if self._leading:
-            await self._leadership.release()
+            try:
+                await self._leadership.release()
+            except ApiError as error:
+                logger.warning("the Lease could not be released: %s", error)
         await self._context.kubernetes.close()
         for database in self._context.databases.values():
             await database.close()
@@ -103,7 +107,17 @@ class Operator:
         return await _RECONCILERS[key.kind](self._context, key)
 
     async def _lead_and_work(self) -> None:
-        """Work while leading; what ends that, other than being told to stop, ends the process."""
+        """Stand, lead and work; what ends that, other than being told to stop, ends the process."""
+        try:
+            await self._lead()
+        except Exception as error:
+            logger.error("leading failed: %s", describe(error))  # noqa: TRY400 - a trace could quote a secret
+        logger.error("leadership or work ended; stopping")
+        self._leading = False
+        self._stop()
+
+    async def _lead(self) -> None:
+        """Work from the moment this replica leads until either ends."""
         await self._leadership.acquire()
         self._leading = True
         work = asyncio.create_task(self._queue.run(self._context.settings.workers))
@@ -114,6 +128,3 @@ class Operator:
             work.cancel()
             hold.cancel()
             await asyncio.wait((work, hold))
-        logger.error("leadership or work ended; stopping")
-        self._leading = False
-        self._stop()

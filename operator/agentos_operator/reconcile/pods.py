@@ -67,11 +67,12 @@ def _said_by_runtime(message: str) -> Trouble | None:
     """A tenant may run an image of its own, so what it says is only believed within bounds."""
     try:
         said = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or said.get("reason") not in reasons.RUNTIME_REASONS:
+    reason = said.get("reason") if isinstance(said, dict) else None
+    if not isinstance(reason, str) or reason not in reasons.RUNTIME_REASONS:
         return None
-    return Trouble(said["reason"], _short(str(said.get("message", ""))), stalled=True)
+    return Trouble(reason, _short(str(said.get("message", ""))), stalled=True)
 
 
 def _waiting(container: Object) -> Iterator[Trouble]:
@@ -88,5 +89,6 @@ def _waiting(container: Object) -> Iterator[Trouble]:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    # JSON can hold half a surrogate pair, which no UTF-8 text can.
+    line = " ".join(text.encode(errors="replace").decode().split())
     return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"
