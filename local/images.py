@@ -36,8 +36,7 @@ class ImageArchive:
 
 def ensure(names: Iterable[str] | None = None, engine: str | None = None) -> dict[str, ImageArchive]:
     """Return every named image (all when None); those in no cache are built, with progress on stderr."""
-    known = images_recipes.recipes()
-    wanted = [_recipe(known, name) for name in (known if names is None else names)]
+    wanted = [images_recipes.recipe(name) for name in (images_recipes.NAMES if names is None else names)]
     builder = images_engine.choose(engine)
     found = {recipe.name: _described(recipe, builder) for recipe in wanted}
     if not all(image.archive.exists() for image in found.values()):
@@ -61,12 +60,6 @@ def postgres_rootfs() -> Path:
                 images_base.remove_tree(old)
     os.utime(folder)
     return folder
-
-
-def _recipe(known: dict[str, Recipe], name: str) -> Recipe:
-    if name not in known:
-        raise StepFailedError(f"there is no image {name!r}", f"Name one of {', '.join(known)}.")
-    return known[name]
 
 
 def _described(recipe: Recipe, builder: Engine) -> ImageArchive:
@@ -107,6 +100,8 @@ def _build(recipe: Recipe, image: ImageArchive, builder: Engine, folder: Path) -
     context = folder / "context"
     context.mkdir()
     images_recipes.stage(recipe, context)
+    if recipe.key(builder.base_key()) != image.key:
+        raise StepFailedError("its sources changed while they were being read", "Run it again.")
     arguments = {"VERSION": recipe.version} if recipe.name.startswith("agentos-") else {}
     if recipe.has_base and (base := builder.base()):
         arguments["BASE_IMAGE"] = base[0]

@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from local import images_base, paths
-from local.steps import StepFailedError, run
+from local import debian, images_base, paths
+from local.steps import run
 
 NETWORK_ADVICE = "Check that this machine reaches its package index and Debian mirror, then run it again."
 SPACE_ADVICE = "Check the free space of the cache folder, then run it again."
-APT_PACKAGES = ("buildah", "debootstrap", "busybox-static")
-"""What the build without Docker or podman takes from Debian."""
 _LAYER_CACHE_LIMIT = 150
 
 
@@ -160,9 +158,8 @@ def choose(wanted: str | None = None) -> Engine:
     for name in ("docker", "podman"):
         if wanted == name or (wanted is None and _answers(name)):
             return Daemon(name)
-    if not shutil.which("buildah"):
-        packages = " ".join(APT_PACKAGES)
-        raise StepFailedError("neither docker, podman nor buildah works here", f"Run `apt-get install {packages}`.")
+    if not all(map(shutil.which, ("buildah", "debootstrap"))):
+        debian.ensure(debian.IMAGES)
     store = paths.private_folder(paths.cache() / "buildah")
     return Buildah(store, _driver(store))
 

