@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from local import cluster, nodeimages, paths
+from local import demo, nodeimages, paths, targets
 from local.cluster import Cluster
-from local.steps import StepFailedError, say
+from local.steps import StepFailedError, say, step
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,8 +28,14 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--name", default="agentos", help="which cluster (default: %(default)s)")
     up = commands.add_parser("up", parents=[common], help="bring the cluster up, or look whether it is")
     up.add_argument("--port", type=int, default=8080, help="loopback port of the gateway (default: %(default)s)")
+    up.add_argument("--bare", action="store_true", help="the cluster and its gateway only, no operator or example")
     up.set_defaults(run=_up)
-    commands.add_parser("down", parents=[common], help="end it and remove its state").set_defaults(run=_down)
+    down = commands.add_parser("down", parents=[common], help="end it and remove its state")
+    down.set_defaults(run=_down)
+    for command in (up, down):
+        choices = ", ".join(targets.NAMES)
+        text = f"{choices}; without it kind where Docker works, else local"
+        command.add_argument("--target", default="", metavar="KIND", help=text)
     kubeconfig = commands.add_parser("kubeconfig", parents=[common], help="print the path of its kubeconfig")
     kubeconfig.set_defaults(run=_kubeconfig)
     load = commands.add_parser("load", parents=[common], help="put image archives into its node")
@@ -40,13 +46,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(options: argparse.Namespace) -> int:
-    found = cluster.up(options.name, port=options.port)
-    say(f"  gateway     http://127.0.0.1:{found.port}\n  kubeconfig  {found.kubeconfig}")
+    target = targets.choose(options.target, options.name)
+    if options.bare:
+        target.up(options.port, ())
+        say(f"  gateway     {target.gateway_url()}\n  kubeconfig  {target.kubeconfig}")
+        return 0
+    found = demo.ensure_images()
+    target.up(options.port, found.values())
+    with step("images where the nodes find them", quiet_below=1.0):
+        found = target.load_images(found)
+    print(demo.run(demo.Place(target.kubeconfig, options.port, lambda _: None), found), end="")
     return 0
 
 
 def _down(options: argparse.Namespace) -> int:
-    cluster.down(options.name)
+    target = targets.choose(options.target, options.name)
+    target.down()
+    if not options.target and not isinstance(target, targets.LocalTarget):
+        targets.LocalTarget(options.name).down()  # what was started before Docker was there
     return 0
 
 

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
@@ -16,6 +15,8 @@ GATEWAY_NAMESPACE = "agentos-gateway"
 GATEWAY_NAME = "agentos"
 DATA_PLANE_NAMESPACE = "envoy-gateway-system"
 """Envoy Gateway runs its proxies beside itself: NetworkPolicies must let in this namespace."""
+NODE_PORT = 30080
+"""The gateway's port on every address of a node: fixed, so that kind can publish it."""
 _MANIFESTS = Path(__file__).parent / "manifests"
 
 
@@ -82,18 +83,13 @@ def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "", certgen
         run([certgen, "certgen", "--disable-topology-injector"], env={**os.environ, **place}, advice=advice)
 
 
-@dataclass(frozen=True)
-class GatewayService:
-    """Where the gateway takes traffic inside the cluster."""
-
-    address: str
-    """The Service's own address; it listens on port 80."""
-    node_port: int
-    """The same on every address of the node."""
+def apply_gateway(kubectl: Path, kubeconfig: Path, envoy: str) -> None:
+    """Create the Gateway that routes attach to, its proxies running the image `envoy`."""
+    kubectl_apply(kubectl, kubeconfig, manifest("gateway", {"ENVOY_IMAGE": envoy, "NODE_PORT": str(NODE_PORT)}))
 
 
-def wait_for_gateway(api: Api) -> GatewayService:
-    """Wait until the gateway takes traffic."""
+def wait_for_gateway(api: Api) -> str:
+    """Wait until the gateway takes traffic; returns its address inside the cluster (port 80)."""
     gateway = f"/apis/gateway.networking.k8s.io/v1/namespaces/{GATEWAY_NAMESPACE}/gateways/{GATEWAY_NAME}"
     service = f"/api/v1/namespaces/{DATA_PLANE_NAMESPACE}/services/{GATEWAY_NAME}"
     wait_until(
@@ -102,6 +98,5 @@ def wait_for_gateway(api: Api) -> GatewayService:
         timeout=180,
         advice=f"See `kubectl describe gateways,pods -A` and the pods in {DATA_PLANE_NAMESPACE}.",
     )
-    spec = (api.get(service) or {"spec": {"clusterIP": "", "ports": []}})["spec"]
-    ports = [int(port.get("nodePort", 0)) for port in spec["ports"] if port["port"] == 80]
-    return GatewayService(spec["clusterIP"], ports[0] if ports else 0)
+    found = api.get(service)
+    return str(found["spec"]["clusterIP"]) if found else ""

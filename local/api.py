@@ -31,9 +31,7 @@ class Api:
             file.flush()
             self._tls.load_cert_chain(file.name)
 
-    def request(
-        self, method: str, path: str, body: bytes | None = None, media: str = ""
-    ) -> tuple[int, bytes]:
+    def request(self, method: str, path: str, body: bytes | None = None, media: str = "") -> tuple[int, bytes]:
         """Send one request; 0 as the status means that nobody answered."""
         host, port = self._server.hostname or "", self._server.port
         connection = http.client.HTTPSConnection(host, port, context=self._tls, timeout=10)

@@ -56,6 +56,11 @@ class Cluster:
         return self.machine.state / "kubeconfigs/admin.yaml"
 
     @property
+    def gateway_address(self) -> str:
+        """The gateway on the machine's own address, which this host reaches without a relay: for measurements."""
+        return f"{self.machine.link.node}:{addons.NODE_PORT}"
+
+    @property
     def port(self) -> int:
         """The loopback port of the host that leads to the gateway, 0 while there is none."""
         file = self.machine.state / "port"
@@ -129,6 +134,7 @@ def _start(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageAr
 def _load(runtime: Future[None], machine: Machine, found: Iterable[ImageArchive]) -> None:
     runtime.result()
     with step("images", quiet_below=0.5):
+        nodeimages.prune(machine, found)
         nodeimages.load(machine, found)
 
 
@@ -187,8 +193,7 @@ def _gateway(cluster: Cluster, binaries: dict[str, Path], found: dict[str, Image
     with step("gateway (Envoy Gateway)"):
         image, program = found["envoy-gateway"].ref, binaries["envoy-gateway"]
         addons.install_envoy_gateway(binaries["helm"], cluster.kubeconfig, image, program)
-        text = addons.manifest("gateway", {"ENVOY_IMAGE": found["envoy"].ref})
-        addons.kubectl_apply(binaries["kubectl"], cluster.kubeconfig, text)
+        addons.apply_gateway(binaries["kubectl"], cluster.kubeconfig, found["envoy"].ref)
         addons.wait_for_gateway(Api(cluster.kubeconfig))
 
 
@@ -233,7 +238,7 @@ def _forward(cluster: Cluster, port: int, listener: socket.socket | None = None)
     """
     if cluster.port == port and listener is None:
         return
-    address = addons.wait_for_gateway(Api(cluster.kubeconfig)).address
+    address = addons.wait_for_gateway(Api(cluster.kubeconfig))
     with listener or _listen(port) as socket_on_host:
         argv = [sys.executable, "-m", "local.forward", address, "80"]
         cluster.machine.launch(GATEWAY_FORWARD, argv, {"PYTHONPATH": str(paths.CHECKOUT)}, socket_on_host)

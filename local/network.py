@@ -61,9 +61,7 @@ def connect(link: Link, init: int) -> None:
 
 def disconnect(link: Link) -> None:
     """Remove the host's end and the table, whether or not they are there."""
-    if any(
-        device["ifname"] == link.device for device in json.loads(run(["ip", "-j", "link"], advice=ADVICE))
-    ):
+    if any(device["ifname"] == link.device for device in json.loads(run(["ip", "-j", "link"], advice=ADVICE))):
         run(["ip", "link", "delete", link.device], advice=ADVICE)
     run(["nft", "-f", "-"], stdin=f"table ip {link.table}\ndelete table ip {link.table}\n", advice=ADVICE)
 
@@ -89,8 +87,6 @@ def name_servers() -> list[str]:
     servers: list[str] = []
     for file in (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")):
         lines = file.read_text().splitlines() if file.exists() else []
-        found = [
-            line.split()[1] for line in lines if line.startswith("nameserver ") and len(line.split()) > 1
-        ]
+        found = [line.split()[1] for line in lines if line.startswith("nameserver ") and len(line.split()) > 1]
         servers += [server for server in found if not ipaddress.ip_address(server.split("%")[0]).is_loopback]
     return list(dict.fromkeys(servers))[:3]

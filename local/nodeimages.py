@@ -60,6 +60,14 @@ def load(machine: Machine, found: Iterable[ImageArchive]) -> None:
                 load_archive(machine, image.archive)
 
 
+def prune(machine: Machine, found: Iterable[ImageArchive]) -> None:
+    """Forget the images of former clusters that a new one does not start with; they would pile up."""
+    wanted = {image.ref for image in found}
+    present = machine.run([*_CTR, "images", "list", "-q"]).split()
+    if stale := [ref for ref in present if ref not in wanted]:
+        machine.run([*_CTR, "images", "rm", *stale])
+
+
 def load_archive(machine: Machine, archive: Path) -> None:
     """Import an archive of any origin."""
     if not archive.exists():

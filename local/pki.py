@@ -95,9 +95,7 @@ class Authority:
                     "cluster": {"server": server, **self._data("certificate-authority")},
                 }
             ],
-            "contexts": [
-                {"name": "agentos-local", "context": {"cluster": "agentos-local", "user": identity.file}}
-            ],
+            "contexts": [{"name": "agentos-local", "context": {"cluster": "agentos-local", "user": identity.file}}],
             "users": [{"name": identity.file, "user": self._data("client", identity.file)}],
         }
         return paths.write_private(target, yaml.safe_dump(document))

@@ -25,7 +25,7 @@ _KUBERNETES_STAMPS = tuple(
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     for key, value in (
         ("gitVersion", KUBERNETES),
-        ("gitMajor", KUBERNETES[1:].split(".")[0]),
+        ("gitMajor", KUBERNETES[1:].partition(".")[0]),
         ("gitMinor", KUBERNETES.split(".")[1]),
     )
 )
@@ -70,6 +70,8 @@ COMMANDS: dict[str, GoCommand] = {
         _cilium("cilium-cni", "plugins/cilium-cni"),
         _cilium("cilium-dbg", "cilium-dbg"),
         GoCommand("kubeconform", "github.com/yannh/kubeconform", "v0.8.0", "cmd/kubeconform"),
+        GoCommand("crane", "github.com/google/go-containerregistry", "v0.22.1", "cmd/crane"),
+        GoCommand("kind", "sigs.k8s.io/kind", "v0.33.0", "."),
         GoCommand("kwok", "sigs.k8s.io/kwok", "v0.8.0", "cmd/kwok"),
     )
 }
