@@ -16,8 +16,9 @@ from agno.agent import Agent
 from agno.db.base import AsyncBaseDb, SessionType
 from agno.os import AgentOS
 from agno.os.authz import Authorization
-from agno.os.scopes import get_default_scope_mappings, get_required_scopes_for_route, has_required_scopes
+from agno.os.scopes import get_default_scope_mappings, get_required_scopes_for_route
 from agno.os.settings import AgnoAPISettings
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agentos_runtime.agents.compile import compile_agents
 from agentos_runtime.agents.models import DeferredModel
@@ -70,9 +71,7 @@ def create_app(
     """
     agents = compile_agents(spec, read_secret)
     engine = create_engine(settings.database)
-    ping = always if settings.database.is_sqlite else postgres_ping(settings.database)
-    health = Health(ping, prepared=prepared.done)
-    watch(engine, health)
+    health = _health(settings, engine, prepared)
     database = create_database(settings.database, engine)
     served = _agent_os(settings, spec, agents, database).get_app()
 
@@ -85,6 +84,15 @@ def create_app(
 
     warmup = Warmup(served, work, PUBLIC, give_up)
     return Application(asgi=_layers(settings, warmup, health), warmup=warmup)
+
+
+def _health(settings: Settings, engine: AsyncEngine, prepared: Future[None]) -> Health:
+    """A laptop's file is always there, and its errors are never those of a database that is away."""
+    if settings.database.is_sqlite:
+        return Health(always, prepared=prepared.done)
+    health = Health(postgres_ping(settings.database), prepared=prepared.done)
+    watch(engine, health)
+    return health
 
 
 def _load_models(agents: Sequence[Agent]) -> None:
@@ -133,7 +141,6 @@ def _layers(settings: Settings, served: App, health: Health) -> App:
         app,
         Verifier(settings.auth, settings.workspace),
         required=lambda method, path: get_required_scopes_for_route(scopes, method, path),
-        granted=lambda have, required: has_required_scopes(list(have), list(required)),
         deployment=settings.deployment,
     )
     return Requests(Probes(Problems(app), health.answers))

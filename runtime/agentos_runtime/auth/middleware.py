@@ -17,20 +17,15 @@ PUBLIC = frozenset({"/health", "/livez", "/readyz"})
 
 RequiredScopes = Callable[[str, str], Sequence[str]]
 """The scopes that open a route, by method and path; none means that no scope does."""
-Granted = Callable[[Sequence[str], Sequence[str]], bool]
-"""Whether the caller's scopes cover the required ones."""
 
 
 class Authentication:
     """Refuses, or lets through with the identity in the request's state."""
 
-    def __init__(
-        self, app: App, verifier: Verifier, required: RequiredScopes, granted: Granted, deployment: str
-    ) -> None:
+    def __init__(self, app: App, verifier: Verifier, required: RequiredScopes, deployment: str) -> None:
         self._app = app
         self._verifier = verifier
         self._required = required
-        self._granted = granted
         self._deployment = deployment
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +62,7 @@ class Authentication:
 
 def _names_another_user(scope: Scope, identity: Identity) -> bool:
     """Whether the query asks in somebody else's name; only an administrator may."""
-    if b"user_id" not in scope["query_string"] or "agent_os:admin" in identity.scopes:
+    if not scope["query_string"] or "agent_os:admin" in identity.scopes:
         return False
     query = parse_qsl(scope["query_string"].decode("latin-1"))
     return any(name == "user_id" and value != identity.user for name, value in query)
@@ -76,7 +71,7 @@ def _names_another_user(scope: Scope, identity: Identity) -> bool:
 def _state(identity: Identity, deployment: str) -> Mapping[str, object]:
     """What agno passes on to every run; where it is set, the caller's own values are ignored."""
     origin = {"workspace_id": identity.workspace, "deployment": deployment, "user_id": identity.user}
-    return {"identity": identity, "dependencies": origin, "metadata": origin}
+    return {"identity": identity, "dependencies": origin, "metadata": dict(origin)}
 
 
 def _bearer(scope: Scope) -> bytes:

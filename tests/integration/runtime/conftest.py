@@ -21,10 +21,10 @@ import pytest
 import yaml
 from psycopg import sql
 
-SECRET = "the-workspace-secret-of-the-tests-0123456789"  # noqa: S105 - made up for the tests
+SECRET = "the-workspace-secret-of-the-tests-0123456789"
 AUDIENCE = "6f1c0f5e-7f0c-4f0e-8f6e-2d1b1d3b7a11"
 ISSUER = "agentos.hyvve.io"
-PASSWORD = "planted-workspace-password"  # noqa: S105 - what must never be seen
+PASSWORD = "planted-workspace-password"
 API_KEY = "planted-api-key"
 ALL_SCOPES = ["agents:read", "agents:run", "sessions:read", "sessions:write", "config:read"]
 
@@ -219,9 +219,7 @@ def start_runtime(folder: Path, environ: Mapping[str, str], *arguments: str) -> 
 
 
 @pytest.fixture(scope="module")
-def runtime(
-    tmp_path_factory: pytest.TempPathFactory, database: Database, model: Process
-) -> Iterator[Process]:
+def runtime(tmp_path_factory: pytest.TempPathFactory, database: Database, model: Process) -> Iterator[Process]:
     """A runtime as in a pod, ready; it must end cleanly and must not have told a secret."""
     folder = tmp_path_factory.mktemp("runtime")
     write_spec(folder, agent(model.url))

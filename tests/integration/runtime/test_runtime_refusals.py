@@ -52,9 +52,7 @@ def test_everything_else_does(runtime: Any, path: str) -> None:
     ],
     ids=["foreign secret", "foreign audience", "foreign workspace", "expired", "alg none"],
 )
-def test_a_token_that_is_not_the_workspaces_is_refused(
-    runtime: Any, token: Mint, changes: Any, kind: str
-) -> None:
+def test_a_token_that_is_not_the_workspaces_is_refused(runtime: Any, token: Mint, changes: Any, kind: str) -> None:
     response = ask(runtime, bearer(token(**changes)))
     assert kind in assert_problem(response, 401)["detail"] or kind == "algorithm"
     assert response.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
@@ -76,9 +74,7 @@ def test_a_scope_for_this_agent_alone_is_enough(runtime: Any, token: Mint) -> No
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/nowhere", "/queue"])
-def test_a_route_that_no_scope_opens_is_closed_even_to_an_administrator(
-    runtime: Any, token: Mint, path: str
-) -> None:
+def test_a_route_that_no_scope_opens_is_closed_even_to_an_administrator(runtime: Any, token: Mint, path: str) -> None:
     assert_problem(ask(runtime, bearer(token(scopes=["agent_os:admin"])), path), 403)
 
 

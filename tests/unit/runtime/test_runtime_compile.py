@@ -1,0 +1,147 @@
+"""From the spec to agno's objects, and what cannot be compiled."""
+
+from __future__ import annotations
+
+from importlib import util
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+import pytest
+from agno.models.openai import OpenAIChat, OpenAIResponses
+from agno.tools.calculator import CalculatorTools
+
+from agentos_runtime.agents.compile import compile_agents
+from agentos_runtime.agents.models import DeferredModel, compile_model
+from agentos_runtime.agents.toolkits import compile_toolkit
+from agentos_runtime.errors import StartupError
+from agentos_runtime.spec import AgentSpec, ModelSpec, SecretRef, Spec, ToolkitSpec
+
+MODEL = ModelSpec("openai-chat", "gpt-4o-mini", "http://fake/v1", SecretRef("openai", "api-key"), "p.model")
+
+
+def compiled(**fields: Any) -> Any:
+    spec = Spec("support", (AgentSpec(id="support", model=MODEL, **fields),))
+    return compile_agents(spec, lambda ref, path: f"{ref.name}/{ref.key} of {path}")[0]
+
+
+def refusal(action: Any, *arguments: Any) -> StartupError:
+    with pytest.raises(StartupError) as refused:
+        action(*arguments)
+    return refused.value
+
+
+def test_every_field_reaches_agno_under_its_own_name() -> None:
+    agent = compiled(
+        name="Support",
+        description="Helps.",
+        instructions=("Be brief.",),
+        markdown=True,
+        add_history_to_context=True,
+        num_history_runs=7,
+        enable_user_memories=True,
+    )
+    assert (agent.id, agent.name, agent.description) == ("support", "Support", "Helps.")
+    assert (agent.instructions, agent.markdown) == (["Be brief."], True)
+    assert (agent.add_history_to_context, agent.num_history_runs) == (True, 7)
+    assert agent.update_memory_on_run is True
+    assert agent.telemetry is False
+
+
+def test_a_deferred_model_becomes_the_real_one_in_place() -> None:
+    model = compiled().model
+    assert isinstance(model, DeferredModel)
+    holder = {"elsewhere": model}
+    model.retries = 3
+    model.load()
+    real: Any = holder["elsewhere"]
+    assert type(real) is OpenAIChat
+    assert vars(real).keys() == vars(OpenAIChat(id="gpt-4o-mini")).keys()
+    assert (real.id, real.base_url, real.retries) == ("gpt-4o-mini", "http://fake/v1", 3)
+    assert real.api_key == "openai/api-key of p.model"
+
+
+def test_openai_without_chat_is_the_responses_api_as_agno_has_it() -> None:
+    model: Any = compile_model(ModelSpec("openai", "gpt-4o"), None)
+    model.load()
+    assert type(model) is OpenAIResponses
+
+
+def test_an_unknown_provider_is_refused_with_the_nearest_name() -> None:
+    error = refusal(compile_model, ModelSpec("openai-chatt", "x", path="spec.agents[0].model"), None)
+    assert error.reason == "UnknownModelProvider"
+    assert error.message == (
+        "spec.agents[0].model.id: 'openai-chatt' is no provider of agno (did you mean 'openai-chat'?)"
+    )
+
+
+def test_a_provider_whose_package_is_absent_says_which() -> None:
+    error = refusal(compile_model, ModelSpec("anthropic", "claude", path="p.model"), None)
+    assert error.reason == "ModelPackageMissing"
+    assert "'anthropic'" in error.message
+    assert "spec.image" in error.message
+
+
+@pytest.fixture
+def no_openai(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image without the openai package."""
+    find = util.find_spec
+
+    def absent(name: str, package: str | None = None) -> ModuleSpec | None:
+        return None if name == "openai" else find(name, package)
+
+    monkeypatch.setattr(util, "find_spec", absent)
+
+
+@pytest.mark.usefixtures("no_openai")
+def test_a_deferred_package_is_missed_before_the_server_listens() -> None:
+    error = refusal(compile_model, MODEL, None)
+    assert (error.reason, "'openai'" in error.message) == ("ModelPackageMissing", True)
+
+
+def test_a_guarded_function_waits_and_the_others_do_not() -> None:
+    toolkit = compile_toolkit(ToolkitSpec("calculator", {}, ("divide",)))
+    assert isinstance(toolkit, CalculatorTools)
+    assert {n for n, f in toolkit.functions.items() if f.requires_confirmation} == {"divide"}
+
+
+def test_options_reach_the_toolkit() -> None:
+    toolkit = compile_toolkit(ToolkitSpec("calculator", {"include_tools": ["add"]}))
+    assert list(toolkit.functions) == ["add"]
+
+
+TOOLKITS: dict[str, tuple[ToolkitSpec, str, str]] = {
+    "an unknown toolkit": (
+        ToolkitSpec("calculater", path="t"),
+        "UnknownToolkit",
+        "t.toolkit: 'calculater' is no toolkit of agno (did you mean 'calculator'?)",
+    ),
+    "a module of agno that is no toolkit": (ToolkitSpec("decorator", path="t"), "UnknownToolkit", "t.toolkit"),
+    "the base class": (ToolkitSpec("toolkit", path="t"), "UnknownToolkit", "t.toolkit: 'toolkit' is no toolkit"),
+    "a toolkit whose package is absent": (
+        ToolkitSpec("duckdb", path="t"),
+        "ToolkitPackageMissing",
+        "t.toolkit: 'duckdb' needs a Python package that is not in this image",
+    ),
+    "an unknown option": (
+        ToolkitSpec("calculator", {"colour": "red"}, path="t"),
+        "InvalidToolOptions",
+        "t.options: toolkit 'calculator' refuses them:",
+    ),
+    "a guarded function that does not exist": (
+        ToolkitSpec("calculator", {}, ("divid",), path="t"),
+        "InvalidToolOptions",
+        "t.requiresConfirmation: toolkit 'calculator' has no function 'divid' (did you mean 'divide'?)",
+    ),
+    "a guarded function that the options leave out": (
+        ToolkitSpec("calculator", {"exclude_tools": ["divide"]}, ("divide",), path="t"),
+        "InvalidToolOptions",
+        "has no function 'divide'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "reason", "message"), TOOLKITS.values(), ids=TOOLKITS.keys())
+def test_a_toolkit_that_cannot_be_had_is_refused(spec: ToolkitSpec, reason: str, message: str) -> None:
+    error = refusal(compile_toolkit, spec)
+    assert error.reason == reason
+    assert message in error.message
