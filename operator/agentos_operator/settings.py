@@ -92,6 +92,13 @@ class DatabaseSettings(_Section):
     credentials_dir: Path = Path("/etc/agentos-operator/servers")
     """Holds ``<server>/username`` and ``<server>/password``, read at every connect: they can change."""
 
+    @model_validator(mode="after")
+    def _has_distinct_names(self) -> DatabaseSettings:
+        names = [server.name for server in self.servers]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"servers must differ in name; more than one is called {', '.join(twice)}")
+        return self
+
 
 class Gateway(_Section):
     """The Gateway that HTTPRoutes attach to."""
@@ -190,7 +197,7 @@ def load(path: Path) -> Settings:
     """
     try:
         return Settings.model_validate(yaml.safe_load(path.read_text()))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"the operator's configuration {path} cannot be read: {error}") from error
     except ValidationError as error:
         faults = "; ".join(f"{_path(fault['loc'])}: {fault['msg']}" for fault in error.errors())

@@ -116,7 +116,10 @@ class Kubernetes:
             raise ApiUnavailable(f"the API server did not answer: {type(error).__name__}: {error}") from error
         if response.status >= 400:
             raise _error(response.status, f"{method} {path}", kind, text)
-        answer: Object = json.loads(text)
+        try:
+            answer: Object = json.loads(text)
+        except ValueError as error:
+            raise ApiUnavailable(f"{method} {path}: the answer is no JSON, so not the API server's") from error
         return answer
 
 
