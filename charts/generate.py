@@ -79,6 +79,8 @@ def rows(path: str, schema: Mapping[str, Any], *, required: bool) -> Iterator[Ro
         yield Row(path, _type(schema), _limits(schema, required=required), _text(schema))
     inner, prefix = (schema["items"], f"{path}[]") if schema["type"] == "array" else (schema, path)
     for name, field in inner.get("properties", {}).items():
+        if (prefix, name) == ("", "metadata"):
+            continue  # every object has it, and a CRD may not describe it
         below = f"{prefix}.{name}" if prefix else name
         yield from rows(below, field, required=name in inner.get("required", ()))
 

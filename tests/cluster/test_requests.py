@@ -68,7 +68,8 @@ def test_a_malformed_body_is_refused_and_not_an_error_of_the_server(tenancy: Ten
 
 
 def test_a_stream_comes_in_parts_with_heartbeats(tenancy: Tenancy) -> None:
-    form = {"message": "wait 17 that took a while", "stream": "true"}
+    # Four chunks: the model is silent for half of the time before it says its one word.
+    form = {"message": "wait 36 slow", "stream": "true"}
     with (
         tenancy.client("support", "acme", tenancy.token("acme")) as client,
         client.stream("POST", "/agents/support/runs", data=form) as answer,

@@ -27,12 +27,19 @@ class Trouble:
 
 
 def find_trouble(pods: Sequence[Object]) -> Trouble | None:
-    """The first thing known to be wrong with a pod that is not ready, the newest pod first."""
-    newest_first = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
+    """The first thing known to be wrong with a pod of the newest revision that is not ready, the newest pod first."""
+    living = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    newest_first = sorted(living, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
     for pod in newest_first:
-        if "deletionTimestamp" not in pod["metadata"] and (trouble := next(_troubles(pod), None)):
+        if _revision(pod) == _revision(newest_first[0]) and (trouble := next(_troubles(pod), None)):
             return trouble
     return None
+
+
+def _revision(pod: Object) -> str | None:
+    """Which ReplicaSet of the Deployment made the pod."""
+    revision: str | None = pod["metadata"].get("labels", {}).get("pod-template-hash")
+    return revision
 
 
 def _troubles(pod: Object) -> Iterator[Trouble]:

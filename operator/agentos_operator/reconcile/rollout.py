@@ -32,7 +32,8 @@ def available_aspect(deployment: Object, trouble: Trouble | None) -> Aspect:
         if wanted == 0:
             return failed(AVAILABLE, reasons.SCALED_TO_ZERO, "spec.replicas is 0; raise it to serve again.")
         return held(AVAILABLE, f"{wanted} of {wanted} pods answer.")
-    trouble = trouble or _refused_pod(deployment)
+    # A pod that could not be made is of the newest revision; those that exist may be of an older one.
+    trouble = _refused_pod(deployment) or trouble
     serving = _still_serving(deployment)
     if trouble is not None:
         return failed(AVAILABLE, trouble.reason, trouble.message + serving, stalled=trouble.stalled)

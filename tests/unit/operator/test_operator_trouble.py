@@ -284,3 +284,18 @@ def test_a_cluster_without_gateway_api_is_told_what_to_install_or_set() -> None:
 
 def test_an_ingress_holds_once_it_is_there_because_nobody_accepts_it() -> None:
     assert route_aspect({"spec": {}}, "Ingress").holds is True
+
+
+def test_a_pod_of_an_older_revision_explains_nothing() -> None:
+    waits = {"state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}
+    old = pod(waits, labels={"pod-template-hash": "old"})
+    new = pod({"state": {"running": {}}}, "2026-11-23T13:00:00Z", labels={"pod-template-hash": "new"})
+    assert find_trouble([old]) is not None
+    assert find_trouble([old, new]) is None
+
+
+def test_a_pod_that_could_not_be_made_goes_before_those_that_exist() -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: q"}
+    deployment = {"metadata": {"generation": 2}, "spec": {"replicas": 1}, "status": {"conditions": [failure]}}
+    aspect = available_aspect(deployment, Trouble(reasons.IMAGE_PULL_FAILED, "an older pod", stalled=True))
+    assert aspect.reason == reasons.QUOTA_EXCEEDED

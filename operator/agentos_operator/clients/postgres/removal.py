@@ -20,6 +20,7 @@ from agentos_operator.clients.postgres.errors import DatabaseBusy
 from agentos_operator.clients.postgres.settings import ServerSettings
 from agentos_operator.clients.postgres.workspace import (
     GRANT_OPTIONS_SINCE,
+    marker,
     owned,
     retained_comment,
     strangers,
@@ -40,13 +41,14 @@ _KEYWORDS: Final = {
 }
 """Object types of pg_identify_object that DROP calls otherwise."""
 
-_SESSIONS: Final = "SELECT pid FROM pg_stat_activity WHERE usename = ANY (%(roles)s) LIMIT 1"
-_SIGNAL: Final = """
-SELECT count(pg_terminate_backend(pid)) AS count FROM pg_stat_activity WHERE usename = ANY (%(roles)s)
+_TERMINATE: Final = """
+WITH sessions AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE usename = ANY (%(roles)s))
+SELECT pid, pg_terminate_backend(pid, %(wait)s) FROM sessions
 """
-_STILL_THERE: Final = """
+"""MATERIALIZED: else the planner may end a session before it has looked whose it is."""
+_ALIVE: Final = """
 SELECT pid, usename::text AS usename, backend_type, xact_start
-FROM pg_stat_activity WHERE usename = ANY (%(roles)s) AND NOT pg_terminate_backend(pid, %(wait)s) LIMIT 5
+FROM pg_stat_activity WHERE usename = ANY (%(roles)s) LIMIT 5
 """
 _PREPARED: Final = """
 SELECT gid, owner FROM pg_prepared_xacts WHERE owner = ANY (%(roles)s) AND database = current_database()
@@ -58,7 +60,9 @@ SELECT i.type, i.identity FROM (
   LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
   WHERE d.refclassid = 'pg_namespace'::regclass
     AND d.refobjid = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
-    AND d.deptype = 'n' AND (c.oid IS NOT NULL AND c.relkind <> 'S') = %(relations)s
+    AND d.deptype = 'n' AND NOT EXISTS (
+      SELECT FROM pg_depend i WHERE i.classid = d.classid AND i.objid = d.objid AND i.deptype = 'i')
+    AND (c.oid IS NOT NULL AND c.relkind <> 'S') = %(relations)s
   ORDER BY c.relispartition DESC, d.objid DESC LIMIT %(limit)s) o
 CROSS JOIN pg_identify_object(o.classid, o.objid, 0) i
 """
@@ -93,7 +97,7 @@ class Removal:
 async def retain(session: Session, settings: ServerSettings, names: DatabaseNames, uid: str) -> Removal:
     """End the tenant's access; schema, tables and roles stay."""
     facts, alien = await _ours(session, settings, names, uid)
-    await _lock_out(session, names, facts)
+    await _lock_out(session, settings, names, uid, facts)
     comment = retained_comment(uid)
     if facts.schema and facts.schema.comment != comment:
         await session.apply(
@@ -106,7 +110,7 @@ async def drop(session: Session, settings: ServerSettings, names: DatabaseNames,
     """Remove everything that the workspace has in the database."""
     facts, alien = await _ours(session, settings, names, uid)
     try:
-        await _lock_out(session, names, facts)
+        await _lock_out(session, settings, names, uid, facts)
         await _join(session, facts, list(facts.roles))
         if facts.schema:
             await _drop_schema(session, names.schema)
@@ -141,19 +145,21 @@ async def _ours(
     return replace(facts, roles=roles, schema=schema), tuple(strangers(facts, names, uid))
 
 
-async def _lock_out(session: Session, names: DatabaseNames, facts: Facts) -> None:
+async def _lock_out(session: Session, settings: ServerSettings, names: DatabaseNames, uid: str, facts: Facts) -> None:
     """No new sessions of the tenant, then no old ones, then no transaction that outlived its session."""
     logins = [name for name in names.logins if name in facts.roles]
-    await session.apply(
-        [
-            sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(name))
-            for name in logins
-            if facts.roles[name].login
-        ]
-    )
-    if await session.fetch(_SESSIONS, {"roles": logins}):
+    for name in logins:
+        if facts.roles[name].login or facts.roles[name].comment != marker(uid):
+            role = sql.Identifier(name)
+            await session.apply(
+                [
+                    sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(role),
+                    sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(marker(uid))),
+                ]
+            )
+    if await session.fetch(_ALIVE, {"roles": logins}):
         await _join(session, facts, logins)
-        await _end_sessions(session, logins)
+        await _end_sessions(session, settings, names)
     for row in await session.fetch(_PREPARED, {"roles": list(facts.roles)}):
         await _join(session, facts, [row["owner"]])
         await session.apply([sql.SQL("SET ROLE {}").format(sql.Identifier(row["owner"]))])
@@ -161,11 +167,13 @@ async def _lock_out(session: Session, names: DatabaseNames, facts: Facts) -> Non
         await session.apply([sql.SQL("RESET ROLE")])
 
 
-async def _end_sessions(session: Session, logins: Sequence[str]) -> None:
+async def _end_sessions(session: Session, settings: ServerSettings, names: DatabaseNames) -> None:
     """Signal all, then wait for each: a client that holds fifty connections costs one wait."""
-    await session.fetch(_SIGNAL, {"roles": logins})
-    if await session.fetch(_STILL_THERE, {"roles": logins, "wait": _TERMINATE_WAIT_MS}):
-        raise psycopg.errors.LockNotAvailable
+    logins = list(names.logins)
+    for wait in (0, _TERMINATE_WAIT_MS):
+        await session.fetch(_TERMINATE, {"roles": logins, "wait": wait})
+    if alive := await session.fetch(_ALIVE, {"roles": logins}):
+        raise _busy(settings, names, alive)
 
 
 async def _join(session: Session, facts: Facts, roles: Sequence[str]) -> None:
