@@ -1,0 +1,136 @@
+"""The operator as a process of its own, with exactly the rights and the configuration that the chart gives it."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from psycopg import sql
+
+from agentos_operator.clients.postgres.credentials import scram_verifier
+from local import gobuild, toolchain
+from tests.integration.apiserver import ApiServer, Object, eventually
+from tests.integration.operator.stage import (
+    ACCOUNT,
+    ADMIN_PASSWORD,
+    BASE_DOMAIN,
+    SYSTEM_NAMESPACE,
+    OperatorProcess,
+    Stage,
+    namespace,
+)
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import PostgresProcess
+
+CHART = Path(__file__).resolve().parents[3] / "charts" / "agentos"
+GATEWAY_API = ("sigs.k8s.io/gateway-api", "v1.6.1")
+HTTP_ROUTE = "gateway.networking.k8s.io_httproutes.yaml"
+RIGHTS = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount")
+
+
+def _render(port: int) -> list[Object]:
+    server = {
+        "name": "default",
+        "host": "127.0.0.1",
+        "port": port,
+        "sslMode": "disable",
+        "existingSecret": "unused",
+        "network": {"cidrs": ["127.0.0.1/32"]},
+    }
+    values = {
+        "database": {"embedded": {"enabled": False}, "servers": [server]},
+        "routing": {"baseDomain": BASE_DOMAIN, "port": 8080},
+    }
+    helm = toolchain.ensure(["helm"])["helm"]
+    done = subprocess.run(
+        [helm, "template", "agentos", CHART, "-n", SYSTEM_NAMESPACE, "--kube-version", "1.34.0", "-f", "-"],
+        input=yaml.safe_dump(values),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [item for item in yaml.safe_load_all(done.stdout) if item]
+
+
+@pytest.fixture(scope="session")
+def chart(postgres: PostgresProcess) -> list[Object]:
+    """Every object of the chart."""
+    return _render(postgres.port)
+
+
+@pytest.fixture(scope="session")
+def token(api_server: ApiServer, chart: list[Object]) -> str:
+    """Token of the operator's ServiceAccount, which has the rights that the chart gives it and no other."""
+    api_server.apply(namespace(SYSTEM_NAMESPACE))
+    rights = [item for item in chart if item["kind"] in RIGHTS]
+    api_server.kubectl("apply", "--server-side", "-f", "-", text=yaml.safe_dump_all(rights))
+    done = api_server.kubectl("create", "token", ACCOUNT, "-n", SYSTEM_NAMESPACE, "--duration=8h")
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def http_routes() -> Path:
+    """Folder with the CustomResourceDefinition of HTTPRoute alone."""
+    return gobuild.module_folder(*GATEWAY_API) / "config" / "crd" / "standard"
+
+
+@pytest.fixture(scope="session")
+def gateway_api(api_server: ApiServer, http_routes: Path) -> None:
+    """The Gateway API's HTTPRoute is installed."""
+    install_http_routes(api_server, http_routes)
+
+
+def install_http_routes(api: ApiServer, folder: Path) -> None:
+    """Install HTTPRoute as its project publishes it."""
+    api.kubectl("apply", "--server-side", "-f", str(folder / HTTP_ROUTE))
+    listing = "/apis/gateway.networking.k8s.io/v1/httproutes"
+    eventually(lambda: api.api.get(listing) is not None, "HTTPRoutes are served")
+
+
+@pytest.fixture(scope="module")
+def stage(
+    api_server: ApiServer,
+    gateway_api: None,
+    postgres: PostgresProcess,
+    chart: list[Object],
+    token: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stage]:
+    """A database of this module's own, and an operator that can be started. No secret may have leaked in the end."""
+    folder = tmp_path_factory.mktemp("operator")
+    database = f"test_{uuid.uuid4().hex[:12]}"
+    role, verifier = f"op_{database}", scram_verifier(ADMIN_PASSWORD)
+    postgres.run(
+        sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier))
+    )
+    postgres.run(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(role)))
+    stage = Stage(api_server, postgres, database, role, folder, _configuration(chart, folder, database), token)
+    stage.credentials.mkdir(parents=True)
+    (stage.credentials / "username").write_text(role)
+    (stage.credentials / "password").write_text(ADMIN_PASSWORD)
+    yield stage
+    leaks = stage.leaks()
+    stage.discard()
+    assert not leaks
+
+
+def _configuration(chart: list[Object], folder: Path, database: str) -> Object:
+    (text,) = (item["data"]["config.yaml"] for item in chart if item["kind"] == "ConfigMap" and "data" in item)
+    configuration: Object = yaml.safe_load(text)
+    configuration["database"]["credentialsDir"] = str(folder / "servers")
+    configuration["database"]["servers"][0]["database"] = database
+    return configuration
+
+
+@pytest.fixture(scope="module")
+def operator(stage: Stage) -> Iterator[OperatorProcess]:
+    """The operator runs, with so long a resync that only what it watches can wake it."""
+    with stage.running(resyncSeconds=600) as process:
+        yield process

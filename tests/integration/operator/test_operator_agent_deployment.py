@@ -1,0 +1,170 @@
+"""From an AgentDeployment to an address, with the API server's own scale subresource and garbage collection."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.integration.apiserver import eventually
+from tests.integration.operator.stage import (
+    DEPLOYMENT_CHILDREN,
+    OperatorProcess,
+    Stage,
+    agent_deployment,
+    condition,
+    new_name,
+    workspace,
+)
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+@pytest.fixture(scope="module")
+def acme(stage: Stage, operator: OperatorProcess) -> str:
+    return stage.ready_workspace()
+
+
+@pytest.fixture(scope="module")
+def place(stage: Stage, acme: str) -> str:
+    return stage.available_deployment(acme)
+
+
+@pytest.mark.parametrize("kind", DEPLOYMENT_CHILDREN)
+def test_every_child_of_a_deployment_is_owned_by_its_uid(stage: Stage, place: str, kind: str) -> None:
+    (owner,) = stage.child(kind, place, "support")["metadata"]["ownerReferences"]
+    assert owner["uid"] == stage.child("AgentDeployment", place, "support")["metadata"]["uid"]
+
+
+def test_the_runtime_gets_the_agents_as_they_were_written(stage: Stage, place: str) -> None:
+    data = stage.child("ConfigMap", place, "support")["data"]
+    document = yaml.safe_load(data["agent-deployment.yaml"])
+    deployment = stage.child("AgentDeployment", place, "support")
+    assert document["spec"]["agents"] == deployment["spec"]["agents"]
+
+
+def test_the_url_stands_in_status_once_the_gateway_accepts_the_route(stage: Stage, acme: str) -> None:
+    place = f"ws-{acme}"
+    stage.api.apply(agent_deployment(place, "sales"))
+    stage.roll_out(place, "sales")
+    waiting = stage.wait_for("AgentDeployment", "sales", place, type_="RouteReady", status="False")
+    assert "url" not in waiting["status"]
+    assert condition(waiting)["reason"] == "RouteNotAccepted"
+    stage.accept_route(place, "sales")
+    ready = stage.wait_for("AgentDeployment", "sales", place)
+    assert ready["status"]["url"] == f"http://sales--{acme}.agents.localhost:8080"
+
+
+def test_a_refused_route_tells_what_the_gateway_said(stage: Stage, acme: str) -> None:
+    place = stage.available_deployment(acme, "refused")
+    stage.answer_route(place, "refused", status="False", reason="NoMatchingParent", message="no such listener")
+    body = stage.wait_for("AgentDeployment", "refused", place, status="False", reason="RouteNotAccepted")
+    assert "no such listener" in condition(body)["message"]
+    assert "url" not in body["status"]
+
+
+def test_it_is_ready_only_when_the_pods_of_the_newest_revision_answer(stage: Stage, acme: str) -> None:
+    place = stage.available_deployment(acme, "slow")
+    stage.api.apply(agent_deployment(place, "slow", env=[{"name": "GREETING", "value": "hello"}]))
+    stage.wait_for("AgentDeployment", "slow", place, status="False", reason="Progressing")
+    stage.roll_out(place, "slow")
+    stage.wait_for("AgentDeployment", "slow", place)
+
+
+def test_kubectl_scale_changes_the_number_of_pods(stage: Stage, acme: str) -> None:
+    place = stage.available_deployment(acme, "scaled")
+    stage.api.kubectl("scale", "agd/scaled", "-n", place, "--replicas=3")
+    eventually(
+        lambda: stage.child("Deployment", place, "scaled")["spec"]["replicas"] == 3, "the Deployment wants three pods"
+    )
+    stage.roll_out(place, "scaled")
+    stage.wait_for("AgentDeployment", "scaled", place)
+    scale = stage.api.request(
+        "GET", f"/apis/agentos.hyvve.io/v1alpha1/namespaces/{place}/agentdeployments/scaled/scale"
+    )
+    assert scale["status"] == {
+        "replicas": 3,
+        "selector": "app.kubernetes.io/name=agentos-runtime,app.kubernetes.io/instance=scaled",
+    }
+
+
+def test_scaled_to_zero_it_says_so_and_serves_again_when_raised(stage: Stage, acme: str) -> None:
+    place = stage.available_deployment(acme, "paused")
+    stage.api.kubectl("scale", "agd/paused", "-n", place, "--replicas=0")
+    eventually(lambda: stage.child("Deployment", place, "paused")["spec"]["replicas"] == 0, "no pod is wanted")
+    stage.roll_out(place, "paused")
+    stage.wait_for("AgentDeployment", "paused", place, status="False", reason="ScaledToZero")
+    stage.api.kubectl("scale", "agd/paused", "-n", place, "--replicas=1")
+    eventually(lambda: stage.child("Deployment", place, "paused")["spec"]["replicas"] == 1, "a pod is wanted")
+    stage.roll_out(place, "paused")
+    stage.wait_for("AgentDeployment", "paused", place)
+
+
+def test_changed_agents_roll_out_with_a_new_config_map_while_old_pods_keep_theirs(stage: Stage, acme: str) -> None:
+    place = stage.available_deployment(acme, "changed")
+    (old,) = stage.config_maps(place, "changed")
+    before = stage.child("Deployment", place, "changed")
+    agents = [{"id": "support", "model": {"id": "openai-chat:gpt-4o"}, "instructions": ["Be brief."]}]
+    stage.api.apply(agent_deployment(place, "changed", agents=agents))
+    eventually(
+        lambda: stage.child("Deployment", place, "changed")["spec"]["template"] != before["spec"]["template"],
+        "the Deployment has a new revision",
+    )
+    assert old["metadata"]["name"] in {each["metadata"]["name"] for each in stage.config_maps(place, "changed")}
+    stage.roll_out(place, "changed")
+    stage.wait_for("AgentDeployment", "changed", place)
+    (new,) = stage.config_maps(place, "changed")
+    volume = stage.child("Deployment", place, "changed")["spec"]["template"]["spec"]["volumes"][0]
+    assert volume["configMap"]["name"] == new["metadata"]["name"] != old["metadata"]["name"]
+
+
+def test_a_deleted_deployment_takes_its_children_and_nothing_else_with_it(stage: Stage, acme: str) -> None:
+    place = stage.available_deployment(acme, "deleted")
+    stage.available_deployment(acme, "kept")
+    stage.api.delete("AgentDeployment", "deleted", place)
+    for kind in ("Deployment", "Service", "PodDisruptionBudget", "HTTPRoute"):
+        stage.wait_until_gone(kind, "deleted", place)
+    eventually(lambda: not stage.config_maps(place, "deleted"), "its ConfigMap is gone")
+    for kind in DEPLOYMENT_CHILDREN:
+        assert stage.child(kind, place, "kept")
+
+
+def test_recreated_under_the_same_name_it_comes_back_with_children_of_its_own(stage: Stage, acme: str) -> None:
+    place = stage.available_deployment(acme, "again")
+    stage.api.delete("AgentDeployment", "again", place)
+    new = stage.api.apply(agent_deployment(place, "again"))
+
+    def replaced() -> bool:
+        found = [stage.api.get(kind, "again", place) for kind in DEPLOYMENT_CHILDREN if kind != "ConfigMap"]
+        found += stage.config_maps(place, "again") or [None]
+        uid = new["metadata"]["uid"]
+        return all(each and each["metadata"]["ownerReferences"][0]["uid"] == uid for each in found)
+
+    eventually(replaced, "every child belongs to the new AgentDeployment")
+    stage.roll_out(place, "again")
+    stage.accept_route(place, "again")
+    stage.wait_for("AgentDeployment", "again", place)
+
+
+def test_applied_before_its_workspace_it_waits_and_then_starts(stage: Stage) -> None:
+    name = new_name("late")
+    place = f"ws-{name}"
+    labels = {"agentos.hyvve.io/workspace": name}
+    stage.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place, "labels": labels}})
+    stage.api.apply(agent_deployment(place))
+    stage.wait_for("AgentDeployment", "support", place, status="False", reason="NotInWorkspace")
+    stage.api.apply(workspace(name, namespace={"adopt": True}))
+    stage.wait_for("Workspace", name)
+    stage.roll_out(place)
+    stage.accept_route(place)
+    stage.wait_for("AgentDeployment", "support", place)
+
+
+def test_outside_a_workspace_it_says_so_and_makes_nothing(stage: Stage) -> None:
+    place = new_name("elsewhere")
+    stage.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
+    stage.api.apply(agent_deployment(place))
+    body = stage.wait_for("AgentDeployment", "support", place, status="False", reason="NotInWorkspace")
+    assert "ws-<workspace>" in condition(body)["message"]
+    assert condition(body, "Stalled")["status"] == "True"
+    for kind in ("Deployment", "Service", "HTTPRoute"):
+        assert stage.api.items(kind, place) == []
