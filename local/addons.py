@@ -58,11 +58,10 @@ def gateway_chart() -> Path:
     return target
 
 
-def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "", certgen: Path | None = None) -> None:
+def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "", *, hooks: bool = True) -> None:
     """Install the controller by its chart; without `image` it pulls the published one.
 
-    With `certgen`, the envoy-gateway program, its certificates are made here instead of by the chart's hook, a
-    pod that the installation would wait for.
+    Its only hook makes certificates: not needed after `make_gateway_certificates`.
     """
     settings = {
         "deployment.envoyGateway.readinessProbe.periodSeconds": "1",
@@ -73,14 +72,20 @@ def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "", certgen
         settings["global.images.envoyGateway.image"] = image
     command: list[str | Path] = [helm, "--kubeconfig", kubeconfig, "upgrade", "--install", "envoy-gateway"]
     command += [gateway_chart(), "--namespace", DATA_PLANE_NAMESPACE, "--create-namespace", "--timeout", "5m"]
-    command += ["--no-hooks"] if certgen else []
+    command += [] if hooks else ["--no-hooks"]
     for key, value in settings.items():
         command += ["--set", f"{key}={value}"]
     advice = f"See `kubectl get events -n {DATA_PLANE_NAMESPACE}` for what kept its pods from running."
     run(command, advice=advice)
-    if certgen:
-        place = {"KUBECONFIG": str(kubeconfig), "ENVOY_GATEWAY_NAMESPACE": DATA_PLANE_NAMESPACE}
-        run([certgen, "certgen", "--disable-topology-injector"], env={**os.environ, **place}, advice=advice)
+
+
+def make_gateway_certificates(envoy_gateway: Path, api: Api, kubeconfig: Path) -> None:
+    """What the chart's hook does in a pod, which the installation would wait for: certificates for the controller."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": DATA_PLANE_NAMESPACE}}
+    api.apply(f"/api/v1/namespaces/{DATA_PLANE_NAMESPACE}", namespace)
+    place = {"KUBECONFIG": str(kubeconfig), "ENVOY_GATEWAY_NAMESPACE": DATA_PLANE_NAMESPACE}
+    command: list[str | Path] = [envoy_gateway, "certgen", "--disable-topology-injector"]
+    run(command, env={**os.environ, **place}, advice="See the log of kube-apiserver.")
 
 
 def apply_gateway(kubectl: Path, kubeconfig: Path, envoy: str) -> None:

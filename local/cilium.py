@@ -5,14 +5,18 @@ the agent answers, because a pod that starts without it would stay unprotected (
 protected).
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
 
+import yaml
+
 from local import gobuild, node, paths, toolchain
+from local.api import Api
 from local.machine import Machine
 from local.machine_init import MACHINE
-from local.steps import run
+from local.steps import StepFailedError
 
 LLVM = Path("/usr/lib/llvm-19/bin")
 """The agent compiles its datapath when it starts, with what is called clang and llc on its PATH."""
@@ -24,21 +28,26 @@ _CRDS = "pkg/k8s/apis/cilium.io/client/crds"
 def sources() -> Path:
     """The datapath's sources and the CRDs, copied out of the module into the cache once per version."""
     target = paths.cache() / f"cilium-{toolchain.CILIUM}"
-    if not target.exists():
+    if not (target / "crds.json").exists():
         module = gobuild.module_folder(toolchain.COMMANDS["cilium-agent"].module, toolchain.CILIUM)
         partial = target.with_suffix(f".{os.getpid()}")
         shutil.copytree(module / "bpf", partial / "bpf", copy_function=shutil.copyfile)
-        shutil.copytree(module / _CRDS, partial / "crds", copy_function=shutil.copyfile)
         for path in partial.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)  # a module cache is read-only
+        crds = [yaml.safe_load(file.read_text()) for file in sorted((module / _CRDS).rglob("*.yaml"))]
+        (partial / "crds.json").write_text(json.dumps(crds))
+        shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     return target
 
 
-def apply_crds(kubectl: Path, kubeconfig: Path) -> None:
+def apply_crds(api: Api) -> None:
     """Cilium keeps identities and endpoints in custom resources; its own operator would create them."""
-    command: list[str | Path] = [kubectl, "--kubeconfig", kubeconfig, "apply", "--server-side"]
-    run([*command, "--force-conflicts", "-R", "-f", sources() / "crds"], advice="See the log of kube-apiserver.")
+    for crd in json.loads((sources() / "crds.json").read_text()):
+        name = crd["metadata"]["name"]
+        status = api.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}", crd)
+        if status not in (200, 201):
+            raise StepFailedError(f"the API server answered {status} to {name}", "See the log of kube-apiserver.")
 
 
 def agent(binary: Path, name: str) -> list[str]:

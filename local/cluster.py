@@ -3,12 +3,14 @@
 What does not depend on each other starts at the same time; what waits, polls. See docs/local-cluster.md.
 """
 
+import fcntl
 import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +34,7 @@ from local.images import ImageArchive
 from local.machine import Machine
 from local.machine_init import MACHINE
 from local.pki import Authority, Identity
-from local.steps import StepFailedError, say, step, wait_until
+from local.steps import StepFailedError, cancelled, say, step, wait_until
 
 BINARIES = (*toolchain.CONTROL_PLANE, *toolchain.NODE, "envoy-gateway")
 SYSTEM_IMAGES = ("pause", "coredns", "envoy", "envoy-gateway")
@@ -86,30 +88,40 @@ def up(name: str = "agentos", *, port: int = 8080, extra: Iterable[ImageArchive]
     """Bring the cluster up, or find it up already; `extra` are images that its node shall have besides its own."""
     processes.require_root()
     cluster = Cluster(name)
-    if cluster.is_healthy():
-        say(f"  cluster {name} is up already")
-        _forward(cluster, port)
-        cluster.load(extra)
-        return cluster
+    with _alone(name):
+        if cluster.is_healthy():
+            say(f"  cluster {name} is up already")
+            _forward(cluster, port)
+            cluster.load(extra)
+        else:
+            _up(cluster, port, extra)
+    return cluster
+
+
+def _up(cluster: Cluster, port: int, extra: Iterable[ImageArchive]) -> None:
     debian.ensure(debian.NODE + debian.NETWORK_POLICY)
     binaries = toolchain.ensure(BINARIES)
     system = images.ensure(SYSTEM_IMAGES)
     with step("removed what the last cluster left", quiet_below=1.0):
-        down(name)
+        _remove(cluster)
     listener = _listen(port)
     try:
         _start(cluster, binaries, {**system, **{image.name: image for image in extra}})
         _forward(cluster, port, listener)
     finally:
         listener.close()
-    return cluster
 
 
 def down(name: str = "agentos") -> None:
     """End the cluster and remove its state; images stay in the cache for the next one."""
     processes.require_root()
-    Machine(name).stop()
-    shutil.rmtree(paths.state(name), ignore_errors=True)
+    with _alone(name):
+        _remove(Cluster(name))
+
+
+def _remove(cluster: Cluster) -> None:
+    cluster.machine.stop()
+    shutil.rmtree(cluster.machine.state, ignore_errors=True)
 
 
 def _start(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageArchive]) -> None:
@@ -118,7 +130,7 @@ def _start(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageAr
     plane = _prepare(cluster, binaries, found["pause"].ref)
     with step("machine"):
         machine.start()
-    with ThreadPoolExecutor() as pool:
+    with _strands() as pool:
         runtime = pool.submit(nodeimages.start_containerd, machine)
         loaded = pool.submit(_load, runtime, machine, found.values())
         with step("control plane"):
@@ -173,7 +185,7 @@ def _node(cluster: Cluster, binaries: dict[str, Path]) -> None:
 def _pod_network(cluster: Cluster, binaries: dict[str, Path]) -> None:
     machine = cluster.machine
     with step("pod network with policies (Cilium)"):
-        cilium.apply_crds(binaries["kubectl"], cluster.kubeconfig)
+        cilium.apply_crds(Api(cluster.kubeconfig))
         cilium.start(machine, binaries)
         node.write_cni(machine.state, NODE_POD_SUBNET, policies=True)
     with step("node ready"):
@@ -191,10 +203,12 @@ def _dns(cluster: Cluster, kubectl: Path, found: dict[str, ImageArchive], loaded
 def _gateway(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageArchive], loaded: Future[None]) -> None:
     loaded.result()
     with step("gateway (Envoy Gateway)"):
-        image, program = found["envoy-gateway"].ref, binaries["envoy-gateway"]
-        addons.install_envoy_gateway(binaries["helm"], cluster.kubeconfig, image, program)
+        api = Api(cluster.kubeconfig)
+        addons.make_gateway_certificates(binaries["envoy-gateway"], api, cluster.kubeconfig)
+        image = found["envoy-gateway"].ref
+        addons.install_envoy_gateway(binaries["helm"], cluster.kubeconfig, image, hooks=False)
         addons.apply_gateway(binaries["kubectl"], cluster.kubeconfig, found["envoy"].ref)
-        addons.wait_for_gateway(Api(cluster.kubeconfig))
+        addons.wait_for_gateway(api)
 
 
 def _wait_for_deployment(cluster: Cluster, namespace: str, name: str) -> None:
@@ -209,12 +223,36 @@ def _wait_for_deployment(cluster: Cluster, namespace: str, name: str) -> None:
 
 
 def _gather(pending: list[Future[None]]) -> None:
-    """Wait for all, and raise the first failure as soon as there is one."""
+    """Wait for all; the first failure is raised as soon as there is one."""
     while pending:
         for future in [future for future in pending if future.done()]:
             future.result()
             pending.remove(future)
         time.sleep(0.05)
+
+
+@contextmanager
+def _strands() -> Iterator[ThreadPoolExecutor]:
+    """Threads for steps that run side by side; when one fails, the others stop waiting."""
+    cancelled.clear()
+    with ThreadPoolExecutor() as pool:
+        try:
+            yield pool
+        except BaseException:
+            cancelled.set()
+            raise
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """One command at a time per cluster: two `up` at once would take each other for leftovers."""
+    with (nodeimages.folder(name).parent / f"{name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"  waiting for another command on the cluster {name} to end ...")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _listen(port: int) -> socket.socket:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _lock = threading.Lock()
+cancelled = threading.Event()
+"""Set when a step has failed: steps that wait beside it stop waiting, so that the failure is told at once."""
 
 
 class StepFailedError(Exception):
@@ -96,6 +98,8 @@ def wait_until(
     """Poll until `ready`; on time-out quote the end of `log`."""
     deadline = time.monotonic() + timeout
     while not ready():
+        if cancelled.is_set():
+            raise StepFailedError(f"{what} was not waited for", "See the step that failed.")
         if time.monotonic() > deadline:
             quoted = f":\n{tail(log)}" if log else ""
             raise StepFailedError(f"{what} was not ready after {timeout:.0f} s{quoted}", advice)
