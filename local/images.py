@@ -10,6 +10,7 @@ has a new tag, which makes its pods roll. What the cache holds (all of it may be
 import argparse
 import fcntl
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,8 @@ from local import images_base, images_engine, images_host, images_recipes, image
 from local.images_engine import Build, Engine
 from local.images_recipes import Recipe
 from local.steps import StepFailedError, say, step
+
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,15 @@ class ImageArchive:
 
 def ensure(names: Iterable[str] | None = None, engine: str | None = None) -> dict[str, ImageArchive]:
     """Return every named image (all when None); those in no cache are built, with progress on stderr."""
-    wanted = [images_recipes.recipe(name) for name in (images_recipes.NAMES if names is None else names)]
+    wanted = list(images_recipes.NAMES if names is None else names)
     builder = images_engine.choose(engine)
-    found = {recipe.name: _described(recipe, builder) for recipe in wanted}
-    if not all(image.archive.exists() for image in found.values()):
+    found = {name: _described(images_recipes.recipe(name), builder) for name in wanted}
+    if any(not image.archive.exists() for image in found.values()):
         with _locked():
-            missing = [recipe for recipe in wanted if not found[recipe.name].archive.exists()]
-            _build_all(missing, found, builder)
+            _clear(builder)
+            for name in wanted:
+                if not found[name].archive.exists():
+                    found[name] = _built(name, builder)
     for image in found.values():
         os.utime(image.archive)
     return found
@@ -84,41 +89,49 @@ def _locked() -> Iterator[None]:
         yield
 
 
-def _build_all(missing: list[Recipe], found: dict[str, ImageArchive], builder: Engine) -> None:
-    """Build what is still missing now that the lock is held."""
+def _clear(builder: Engine) -> None:
+    """Remove what a killed build left; the lock says that no other one is running."""
     for partial in _folder().glob("*.partial"):
         images_base.remove_tree(partial) if partial.is_dir() else partial.unlink()
     builder.tidy()
-    for recipe in missing:
-        context = tempfile.TemporaryDirectory(prefix="context-", suffix=".partial", dir=_folder())
-        with step(f"built image {recipe.name} ({builder.name})"), context as folder:
-            _build(recipe, found[recipe.name], builder, Path(folder))
-        _prune(recipe, found[recipe.name], builder)
+
+
+def _built(name: str, builder: Engine) -> ImageArchive:
+    """Build one image from what its sources are now: they may have changed while earlier images were built."""
+    folder = tempfile.TemporaryDirectory(prefix="context-", suffix=".partial", dir=_folder())
+    with step(f"built image {name} ({builder.name})"), folder as place:
+        recipe, image = _staged(name, builder, Path(place))
+        if not image.archive.exists():
+            _build(recipe, image, builder, Path(place))
+    for archive in images_base.least_used(_folder().glob(f"{name}-{'[0-9a-f]' * images_recipes.KEY_LENGTH}.tar")):
+        key = archive.stem.rpartition("-")[2]
+        archive.unlink()
+        builder.forget(image.ref.replace(image.key, key))
+    return image
+
+
+def _staged(name: str, builder: Engine, folder: Path) -> tuple[Recipe, ImageArchive]:
+    """Copy the sources to folder/context; an editor that saves meanwhile must not make a tag that lies."""
+    for _ in range(_ATTEMPTS):
+        recipe = images_recipes.recipe(name)
+        image = _described(recipe, builder)
+        shutil.rmtree(folder / "context", ignore_errors=True)
+        images_recipes.stage(recipe, folder / "context")
+        if recipe.key(builder.base_key()) == image.key:
+            return recipe, image
+    raise StepFailedError("its sources keep changing while they are read", "Let them rest, then run it again.")
 
 
 def _build(recipe: Recipe, image: ImageArchive, builder: Engine, folder: Path) -> None:
-    context = folder / "context"
-    context.mkdir()
-    images_recipes.stage(recipe, context)
-    if recipe.key(builder.base_key()) != image.key:
-        raise StepFailedError("its sources changed while they were being read", "Run it again.")
     arguments = {"VERSION": recipe.version} if recipe.name.startswith("agentos-") else {}
     if recipe.has_base and (base := builder.base()):
         arguments["BASE_IMAGE"] = base[0]
     secrets = images_host.write_secrets(paths.private_folder(folder / "secrets"), images_base.SUITE)
-    builder.build(Build(image.ref, recipe.dockerfile, context, arguments, secrets))
+    context = folder / "context"
+    builder.build(Build(image.ref, context / images_recipes.DOCKERFILE, context, arguments, secrets))
     partial = image.archive.with_suffix(".partial")
     builder.save(image.ref, partial)
     os.replace(partial, image.archive)
-
-
-def _prune(recipe: Recipe, current: ImageArchive, builder: Engine) -> None:
-    """Remove the archives of this image that were not used for longest."""
-    pattern = f"{recipe.name}-{'[0-9a-f]' * images_recipes.KEY_LENGTH}.tar"
-    for archive in images_base.least_used(_folder().glob(pattern)):
-        key = archive.stem.rpartition("-")[2]
-        archive.unlink()
-        builder.forget(current.ref.replace(current.key, key))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -21,6 +21,8 @@ from local.steps import StepFailedError
 
 IMAGEFILES = CHECKOUT / "local" / "imagefiles"
 KEY_LENGTH = 12
+DOCKERFILE = "Dockerfile"
+"""Its name in a staged context."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ def digest(path: Path) -> str:
 
 
 def stage(recipe: Recipe, context: Path) -> None:
-    """Fill a build context with what the recipe lists, and nothing else."""
+    """Fill a build context with the Dockerfile and what else the recipe lists, and nothing more."""
+    context.mkdir(parents=True)
+    shutil.copy2(recipe.dockerfile, context / DOCKERFILE)
     for place, source in recipe.files.items():
         found = contents(source) if source.is_dir() else [("", source)]
         for name, path in found:

@@ -120,13 +120,9 @@ def refresh(lock: Lock, pyproject: Mapping[str, Any], *, upgrade: bool) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m local.lock", description="Refresh or check requirements/*.txt."
-    )
+    parser = argparse.ArgumentParser(prog="python -m local.lock", description="Refresh or check requirements/*.txt.")
     parser.add_argument("--check", action="store_true", help="say what is out of date; change nothing")
-    parser.add_argument(
-        "--upgrade", action="store_true", help="take the newest versions that pyproject.toml allows"
-    )
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions that pyproject.toml allows")
     options = parser.parse_args(argv)
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     if options.check:

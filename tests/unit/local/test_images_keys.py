@@ -66,7 +66,7 @@ def test_what_tools_leave_beside_sources_neither_changes_the_key_nor_enters_the_
     assert recipe.key("base") == before
     images_recipes.stage(recipe, tmp_path / "context")
     staged = [file.name for file in (tmp_path / "context").rglob("*") if file.is_file()]
-    assert staged == ["main.py"]
+    assert sorted(staged) == ["Dockerfile", "main.py"]
 
 
 def test_a_script_stays_executable_in_the_build_context(recipe: Recipe, tmp_path: Path) -> None:
