@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -97,7 +98,7 @@ class KindTarget:
         return done.returncode == 0 and bool(done.stdout.strip())
 
 
-def configuration(port: int) -> dict[str, object]:
+def configuration(port: int) -> dict[str, Any]:
     """One node that publishes the gateway's node port on loopback."""
     published = {"containerPort": addons.NODE_PORT, "hostPort": port, "listenAddress": "127.0.0.1"}
     return {

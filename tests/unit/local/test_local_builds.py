@@ -1,0 +1,53 @@
+"""Building the cluster's binaries out of published modules, without building any."""
+
+from __future__ import annotations
+
+from local import gobuild, toolchain
+
+GO_MOD = """module k8s.io/kubernetes
+
+go 1.24.0
+
+tool (
+	example.com/gone/cmd/gone
+)
+
+tool example.com/also/gone
+
+require github.com/osrg/gobgp/v4 v4.0.0
+
+replace (
+	k8s.io/api => ./staging/src/k8s.io/api
+	k8s.io/client-go => ./staging/src/k8s.io/client-go
+)
+"""
+
+
+def test_staging_modules_are_replaced_by_their_releases() -> None:
+    replace = gobuild.staging_replacements(GO_MOD, "v1.34.4")
+    text = gobuild.standalone_go_mod(GO_MOD, replace)
+    assert "./staging" not in text
+    assert "replace k8s.io/client-go => k8s.io/client-go v0.34.4\n" in text
+
+
+def test_tools_that_no_proxy_may_have_are_dropped() -> None:
+    text = gobuild.standalone_go_mod(GO_MOD, {})
+    assert "gone" not in text
+    assert "require github.com/osrg/gobgp/v4 v4.0.0" in text
+
+
+def test_a_module_is_replaced_once_also_where_its_authors_replaced_it() -> None:
+    text = "module m\n\nreplace example.com/a => example.com/fork v1.0.0\n"
+    edited = gobuild.standalone_go_mod(text, {"example.com/a": "example.com/a v1.2.3"})
+    assert edited.count("replace example.com/a") == 1
+    assert "fork" not in edited
+
+
+def test_every_binary_that_a_cluster_needs_can_be_built() -> None:
+    needed = {*toolchain.CONTROL_PLANE, *toolchain.NODE, *toolchain.IMAGES}
+    assert needed <= set(toolchain.COMMANDS)
+
+
+def test_kubernetes_says_which_version_it_is() -> None:
+    stamps = toolchain.COMMANDS["kube-apiserver"].stamps
+    assert f"k8s.io/component-base/version.gitVersion={toolchain.KUBERNETES}" in stamps
