@@ -1,0 +1,297 @@
+"""Good input is accepted and completed, and reads well with kubectl."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.apiserver import CRDS, ApiServer
+from tests.integration.schema.bodies import agent, deployment, workspace
+
+Object = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[3]
+GOLDEN = ROOT / "tests" / "unit" / "operator" / "golden"
+DEFINITIONS = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
+
+
+def test_a_workspace_needs_no_more_than_a_display_name(api_server: ApiServer, fresh_name: Callable[[], str]) -> None:
+    assert api_server.create(workspace(fresh_name()))["spec"] == {
+        "displayName": "Acme",
+        "deletionPolicy": "Retain",
+        "namespace": {"adopt": False},
+        "database": {"server": "default", "connectionLimit": 40, "statementTimeout": "30s"},
+        "quota": {
+            "pods": 20,
+            "requests": {"cpu": "4", "memory": "8Gi"},
+            "limits": {"cpu": "8", "memory": "16Gi"},
+        },
+        "network": {"egress": []},
+    }
+
+
+def test_a_deployment_needs_no_more_than_one_agent_with_a_model(
+    api_server: ApiServer, namespace: str, fresh_name: Callable[[], str]
+) -> None:
+    assert api_server.create(deployment(fresh_name()))["spec"] == {
+        "replicas": 1,
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "256Mi"},
+            "limits": {"cpu": "1", "memory": "512Mi"},
+        },
+        "agents": [agent()],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "completed"),
+    [
+        ({"database": {"connectionLimit": 60}}, "database", {"server": "default", "statementTimeout": "30s"}),
+        ({"database": None}, "database", {"server": "default", "connectionLimit": 40}),
+        ({"quota": {"pods": 3}}, "quota", {"requests": {"cpu": "4", "memory": "8Gi"}}),
+        ({"quota": {"limits": {"cpu": "6"}}}, "quota", {"limits": {"cpu": "6", "memory": "16Gi"}}),
+        ({"network": {}}, "network", {"egress": []}),
+        ({"namespace": {}}, "namespace", {"adopt": False}),
+    ],
+)
+def test_what_is_given_in_part_is_completed(
+    api_server: ApiServer, fresh_name: Callable[[], str], given: Object, path: str, completed: Object
+) -> None:
+    stored = api_server.create(workspace(fresh_name(), **given))["spec"][path]
+    assert completed.items() <= stored.items()
+
+
+def test_a_port_is_tcp_unless_it_says_otherwise(api_server: ApiServer, fresh_name: Callable[[], str]) -> None:
+    rule = {"namespace": "models", "podLabels": {"app.kubernetes.io/name": "vllm", "tier": ""}, "ports": [{"port": 53}]}
+    stored = api_server.create(workspace(fresh_name(), network={"egress": [rule]}))
+    assert stored["spec"]["network"]["egress"] == [{**rule, "ports": [{"port": 53, "protocol": "TCP"}]}]
+
+
+@pytest.mark.parametrize("cidr", ["10.20.0.0/16", "1.2.3.4/32", "0.0.0.0/0", "2001:db8::/32", "fd00::1/128"])
+def test_an_address_range_of_either_family_is_accepted(
+    api_server: ApiServer, fresh_name: Callable[[], str], cidr: str
+) -> None:
+    api_server.create(workspace(fresh_name(), network={"egress": [{"cidr": cidr, "ports": [{"port": 443}]}]}))
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 30, "a1", "a-1-b", "kubernetes", "defaults", "extra", "publicity"])
+def test_a_name_that_only_resembles_a_reserved_one_is_accepted(api_server: ApiServer, name: str) -> None:
+    api_server.create(workspace(name))
+
+
+@pytest.mark.parametrize("body", [{"cpu": "0.5", "memory": "268435456"}, {"cpu": "1", "memory": "1.5Gi"}])
+def test_quantities_in_other_spellings_are_accepted(
+    api_server: ApiServer, namespace: str, fresh_name: Callable[[], str], body: Object
+) -> None:
+    api_server.create(deployment(fresh_name(), resources={"requests": body, "limits": body}))
+
+
+def test_options_of_a_toolkit_are_kept_as_they_are(
+    api_server: ApiServer, namespace: str, fresh_name: Callable[[], str]
+) -> None:
+    options = {"exclude_tools": ["x"], "deep": {"er": [1, {"a": None}]}, "n": 1.5, "on": True}
+    tools = [{"toolkit": "calculator", "options": options}]
+    stored = api_server.create(deployment(fresh_name(), agents=[agent(tools=tools)]))
+    assert stored["spec"]["agents"][0]["tools"][0]["options"] == options
+
+
+def test_everything_but_the_server_can_change(api_server: ApiServer, fresh_name: Callable[[], str]) -> None:
+    name = fresh_name()
+    api_server.create(workspace(name))
+    change = {
+        "displayName": "Acme II",
+        "deletionPolicy": "Delete",
+        "namespace": {"adopt": True},
+        "database": {"connectionLimit": 5, "statementTimeout": "2min"},
+        "quota": {"pods": 1},
+        "network": {"egress": [{"namespace": "models", "ports": [{"port": 80}]}]},
+    }
+    stored = api_server.patch("Workspace", name, {"spec": change})
+    assert stored["metadata"]["generation"] == 2
+    assert stored["spec"]["deletionPolicy"] == "Delete"
+
+
+def test_a_status_that_a_user_writes_into_the_resource_is_dropped(
+    api_server: ApiServer, fresh_name: Callable[[], str]
+) -> None:
+    name = fresh_name()
+    forged = {"namespace": {"name": "kube-system", "uid": "forged"}}
+    assert "status" not in api_server.create(workspace(name) | {"status": forged}, strict=False)
+    assert "status" not in api_server.patch("Workspace", name, {"status": forged})
+
+
+def inputs() -> Iterator[Any]:
+    """The custom resources of the builders' golden cases."""
+    for path in sorted(GOLDEN.glob("*/input.yaml")):
+        given = yaml.safe_load(path.read_text())
+        yield pytest.param(given.get("workspace") or given["agentDeployment"], id=path.parent.name)
+
+
+@pytest.mark.parametrize("body", list(inputs()))
+def test_the_golden_inputs_of_the_builders_are_what_the_api_server_stores(
+    api_server: ApiServer, namespace: str, fresh_name: Callable[[], str], body: Object
+) -> None:
+    metadata = {"name": fresh_name()} | ({"namespace": namespace} if "namespace" in body["metadata"] else {})
+    assert api_server.create({**body, "metadata": metadata})["spec"] == body["spec"]
+
+
+def fields(schema: Object, path: str) -> Iterator[tuple[str, Object]]:
+    """Every field below ``schema`` with its path."""
+    for name, field in schema.get("properties", {}).items():
+        yield f"{path}.{name}", field
+        yield from fields(field, f"{path}.{name}")
+    for inner in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(inner, dict):
+            yield from fields(inner, f"{path}[]")
+
+
+def schemas() -> Iterator[Any]:
+    """The schema of every kind."""
+    for definition in DEFINITIONS:
+        for version in definition["spec"]["versions"]:
+            schema = version["schema"]["openAPIV3Schema"]
+            yield pytest.param(definition["spec"]["names"]["kind"], schema, id=definition["spec"]["names"]["kind"])
+
+
+@pytest.mark.parametrize(("kind", "schema"), list(schemas()))
+def test_every_field_is_described_in_a_sentence(kind: str, schema: Object) -> None:
+    found = dict(fields(schema, kind))
+    assert len(found) > 40, "or this test walks past the fields"
+    bare = [path for path, field in found.items() if path != f"{kind}.metadata" and not field.get("description")]
+    assert bare == []
+    described = [schema["description"], *(field["description"] for field in found.values() if "description" in field)]
+    assert [text for text in described if not text.rstrip().endswith((".", ")"))] == []
+
+
+@pytest.mark.parametrize(("kind", "schema"), list(schemas()))
+def test_every_text_list_and_number_has_a_limit_so_that_no_object_grows_without_bound(
+    kind: str, schema: Object
+) -> None:
+    limits = {"string": {"maxLength", "enum", "format"}, "array": {"maxItems"}, "integer": {"maximum"}}
+    found = fields(schema["properties"]["spec"], kind)
+    free = [path for path, field in found if field["type"] in limits and not limits[field["type"]] & field.keys()]
+    assert free == []
+
+
+@pytest.mark.parametrize(("kind", "schema"), list(schemas()))
+def test_every_rule_has_a_message_of_its_own(kind: str, schema: Object) -> None:
+    rules = [
+        rule
+        for field in (schema, *(field for _, field in fields(schema, kind)))
+        for rule in (
+            *field.get("x-kubernetes-validations", ()),
+            *field.get("items", {}).get("x-kubernetes-validations", ()),
+        )
+    ]
+    assert rules
+    assert all(rule.get("message") for rule in rules)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("ws.spec.database.server", "Name of a PostgreSQL server from the operator's configuration."),
+        ("ws.spec.network.egress.cidr", "Address range outside the cluster"),
+        ("agd.spec.agents.model.apiKeySecretRef", "The provider's API key"),
+        ("agd.status.url", "Address of the runtime for its callers"),
+    ],
+)
+def test_kubectl_explain_reads_the_descriptions_by_short_name(api_server: ApiServer, field: str, words: str) -> None:
+    text = " ".join(api_server.kubectl("explain", field).stdout.split())
+    assert words in text
+
+
+@pytest.fixture(scope="module")
+def shown(api_server: ApiServer, namespace: str) -> Iterator[str]:
+    """The name of a Workspace and an AgentDeployment that have a status."""
+    name = "shown"
+    api_server.create(workspace(name, displayName="Acme Corporation"))
+    api_server.create(deployment(name))
+    condition = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "ImagePullFailed",
+        "message": "m",
+        "lastTransitionTime": "2026-11-23T12:00:00Z",
+    }
+    status: Object = {
+        "conditions": [condition],
+        "namespace": {"name": "ws-shown", "uid": "u"},
+        "database": {"schema": "ws_1"},
+    }
+    api_server.patch("Workspace", name, {"status": status}, subresource="status")
+    status = {
+        "conditions": [condition],
+        "url": "http://shown--shown.agents.localhost",
+        "replicas": 2,
+        "readyReplicas": 1,
+        "selector": "app.kubernetes.io/name=agentos-runtime",
+        "image": "example.com/runtime:1",
+    }
+    api_server.patch("AgentDeployment", name, {"status": status}, namespace, "status")
+    yield name
+    api_server.delete("AgentDeployment", name, namespace)
+    api_server.delete("Workspace", name)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    """kubectl's table: columns are two or more spaces apart."""
+    header, *lines = [line for line in text.splitlines() if line.strip()]
+    starts = [0, *(match.end() for match in re.finditer(r" {2,}", header))]
+    spans = list(zip(starts, [*starts[1:], None], strict=True))
+    titles = [header[start:end].strip() for start, end in spans]
+    return [dict(zip(titles, (line[start:end].strip() for start, end in spans), strict=True)) for line in lines]
+
+
+def test_a_list_of_workspaces_shows_state_reason_and_namespace(api_server: ApiServer, shown: str) -> None:
+    (row,) = rows(api_server.kubectl("get", "ws", shown).stdout)
+    age = row.pop("AGE")
+    assert age
+    assert row == {"NAME": shown, "READY": "False", "REASON": "ImagePullFailed", "NAMESPACE": "ws-shown"}
+    (wide,) = rows(api_server.kubectl("get", "ws", shown, "-o", "wide").stdout)
+    assert wide["DISPLAY NAME"] == "Acme Corporation"
+    assert wide["SCHEMA"] == "ws_1"
+
+
+def test_a_list_of_deployments_shows_state_address_and_pods(api_server: ApiServer, namespace: str, shown: str) -> None:
+    (row,) = rows(api_server.kubectl("get", "agd", shown, "-n", namespace, "-o", "wide").stdout)
+    assert row.pop("AGE")
+    assert row == {
+        "NAME": shown,
+        "READY": "False",
+        "REASON": "ImagePullFailed",
+        "URL": "http://shown--shown.agents.localhost",
+        "REPLICAS": "1",
+        "IMAGE": "example.com/runtime:1",
+    }
+
+
+def test_one_word_lists_everything_of_ours(api_server: ApiServer, namespace: str, shown: str) -> None:
+    listed = api_server.kubectl("get", "agentos", "-n", namespace, "-o", "name").stdout.splitlines()
+    assert f"workspace.agentos.hyvve.io/{shown}" in listed
+    assert f"agentdeployment.agentos.hyvve.io/{shown}" in listed
+
+
+def test_a_deployment_scales_like_any_other(api_server: ApiServer, namespace: str, shown: str) -> None:
+    before = json.loads(
+        api_server.kubectl("get", "agd", shown, "-n", namespace, "--subresource=scale", "-o", "json").stdout
+    )
+    assert before["status"] == {"replicas": 2, "selector": "app.kubernetes.io/name=agentos-runtime"}
+    api_server.kubectl("scale", f"agd/{shown}", "-n", namespace, "--replicas=3")
+    stored = api_server.get("AgentDeployment", shown, namespace)
+    assert stored is not None
+    assert stored["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize("replicas", [-1, 101])
+def test_scaling_stays_within_the_schemas_bounds(
+    api_server: ApiServer, namespace: str, shown: str, replicas: int
+) -> None:
+    done = api_server.kubectl("scale", f"agd/{shown}", "-n", namespace, f"--replicas={replicas}", check=False)
+    assert done.returncode != 0
+    assert "replicas" in done.stderr

@@ -1,0 +1,418 @@
+"""Bad input is refused by the API server itself, with a sentence that names the field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.integration.apiserver import ApiServer, RefusedError
+from tests.integration.schema.bodies import agent, deployment, workspace
+
+if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
+
+Object = dict[str, Any]
+
+
+def case(sentence: str, body: Object, *words: str) -> ParameterSet:
+    """A resource that is refused with a message that holds all ``words``."""
+    return pytest.param(body, words, id=sentence)
+
+
+def egress(**rule: Any) -> Object:
+    """A Workspace with one egress rule."""
+    return workspace(network={"egress": [rule]})
+
+
+def quota(**values: Any) -> Object:
+    """A Workspace with this quota."""
+    return workspace(quota=values)
+
+
+def resources(**values: Any) -> Object:
+    """An AgentDeployment with these resources."""
+    return deployment(resources=values)
+
+
+def env(*variables: Object) -> Object:
+    """An AgentDeployment with these variables."""
+    return deployment(env=list(variables))
+
+
+def model(**changes: Any) -> Object:
+    """An AgentDeployment whose agent has this model."""
+    return deployment(agents=[agent(model={"id": "openai-chat:gpt-4o-mini"} | changes)])
+
+
+def without_spec(body: Object) -> Object:
+    """The resource without its spec."""
+    return {key: value for key, value in body.items() if key != "spec"}
+
+
+RESERVED_WORKSPACES = (
+    "default",
+    "public",
+    "postgres",
+    "template0",
+    "template1",
+    "agentos",
+    "ext",
+    "kube",
+    "kube-system",
+    "kube-public",
+    "kube-anything",
+)
+RESERVED_VARIABLES = (
+    "AGENTOS_DATABASE_URL",
+    "AGENTOS_",
+    "LD_PRELOAD",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PATH",
+    "HOME",
+)
+PORTS = [{"port": 443}]
+SECRET = {"name": "openai", "key": "api-key"}
+
+NAMES = [
+    case("an uppercase name", workspace("Acme"), "metadata.name", "lower case"),
+    case("a name of 31 characters", workspace("a" * 31), "metadata.name", "at most 30 characters"),
+    case("a name of 300 characters", workspace("a" * 300), "metadata.name"),
+    case("a name that starts with a digit", workspace("1a"), "metadata.name", "start with a letter"),
+    case("a name that ends with a hyphen", workspace("a-"), "metadata.name"),
+    case("a name with a dot", workspace("a.b"), "metadata.name", "only a-z, 0-9 and '-'"),
+    case("a name with an underscore", workspace("pg_catalog"), "metadata.name"),
+    case("a name with two hyphens together", workspace("a--b"), "metadata.name", "must not contain '--'"),
+    case("a name in punycode", workspace("xn--acme"), "metadata.name", "must not contain '--'"),
+    case("a name with a quote", workspace("a'b"), "metadata.name"),
+    case("a name with a semicolon", workspace("a;b"), "metadata.name"),
+    case("a name with a NUL", workspace("a\0b"), "metadata.name"),
+    case("a name with a Cyrillic letter", workspace("\u0430cme"), "metadata.name"),
+    case("an empty name", workspace(""), "name"),
+    *(case(f"the reserved name {name}", workspace(name), "metadata.name is reserved") for name in RESERVED_WORKSPACES),
+    case("a deployment's name of 31 characters", deployment("a" * 31), "metadata.name", "at most 30 characters"),
+    case("a deployment's name with two hyphens", deployment("a--b"), "metadata.name", "must not contain '--'"),
+    case("a deployment's name with a dot", deployment("a.b"), "metadata.name", "only a-z, 0-9 and '-'"),
+    case("a deployment's name that starts with a digit", deployment("1a"), "metadata.name", "start with a letter"),
+    case("a deployment's uppercase name", deployment("Support"), "metadata.name", "lower case"),
+]
+
+WORKSPACES = [
+    case("no spec", without_spec(workspace()), "spec: Required value"),
+    case("an empty spec", workspace(spec={}), "spec.displayName: Required value"),
+    case("a spec that is null", {**workspace(), "spec": None}, "spec: Required value"),
+    case("an empty display name", workspace(displayName=""), "spec.displayName"),
+    case("a display name of 121 characters", workspace(displayName="x" * 121), "spec.displayName", "120"),
+    case("a display name that is a number", workspace(displayName=7), "spec.displayName", "string"),
+    case("an unknown deletion policy", workspace(deletionPolicy="Drop"), "spec.deletionPolicy", '"Retain", "Delete"'),
+    case("a truth value in quotes", workspace(namespace={"adopt": "yes"}), "spec.namespace.adopt", "boolean"),
+    case("an uppercase server", workspace(database={"server": "EU"}), "spec.database.server"),
+    case("an empty server", workspace(database={"server": ""}), "spec.database.server"),
+    case("a server that is a path", workspace(database={"server": "../x"}), "spec.database.server"),
+    case("no connections", workspace(database={"connectionLimit": 0}), "spec.database.connectionLimit"),
+    case("negative connections", workspace(database={"connectionLimit": -1}), "spec.database.connectionLimit"),
+    case("endless connections", workspace(database={"connectionLimit": 10**9}), "spec.database.connectionLimit"),
+    *(
+        case(f"a statement timeout of {value!r}", workspace(database={"statementTimeout": value}), "statementTimeout")
+        for value in ("0s", "0", "30", "-1s", "1h", "1.5s", "30 s", "s", "", "1s; DROP SCHEMA x", 30)
+    ),
+    case("quota for -1 pods", quota(pods=-1), "spec.quota.pods"),
+    case("quota for no pod", quota(pods=0), "spec.quota.pods"),
+    case("quota for 1e30 pods", quota(pods=1e30), "spec.quota.pods"),
+    *(
+        case(f"{side} of {value!r} {unit}", quota(**{side: {unit: value}}), f"spec.quota.{side}.{unit}")
+        for side in ("requests", "limits")
+        for unit, values in (
+            ("cpu", ("-1", "1e30", "0", "0m", "10001", "four", "", "1Gi", "1 ", 4)),
+            ("memory", ("-1Gi", "1e30", "0", "1025Ti", "8GB", "8gi", "", "1.5.5Gi", 1024)),
+        )
+        for value in values
+    ),
+    case(
+        "quota with more CPU requested than allowed",
+        quota(requests={"cpu": "8001m"}, limits={"cpu": "8"}),
+        "spec.quota.requests.cpu must not be more than spec.quota.limits.cpu",
+    ),
+    case(
+        "quota with more memory requested than allowed, in other units",
+        quota(requests={"memory": "17Gi"}, limits={"memory": "17G"}),
+        "spec.quota.requests.memory must not be more than spec.quota.limits.memory",
+    ),
+    case(
+        "quota whose limit lies under the default request",
+        quota(limits={"cpu": "1"}),
+        "spec.quota.requests.cpu must not be more than spec.quota.limits.cpu",
+    ),
+    case("egress without a port", egress(cidr="10.0.0.0/8"), "spec.network.egress[0].ports: Required value"),
+    case("egress with an empty list of ports", egress(cidr="10.0.0.0/8", ports=[]), "spec.network.egress[0].ports"),
+    case("egress without a destination", egress(ports=PORTS), "spec.network.egress[0]", "exactly one destination"),
+    case(
+        "egress with two destinations",
+        egress(cidr="10.0.0.0/8", namespace="models", ports=PORTS),
+        "spec.network.egress[0]",
+        "exactly one destination: cidr or namespace",
+    ),
+    *(
+        case(
+            f"egress to {value!r}",
+            egress(cidr=value, ports=PORTS),
+            "spec.network.egress[0].cidr",
+            "CIDR notation, such as 10.20.0.0/16",
+        )
+        for value in (
+            "10.0.0.0",
+            "10.0.0.0/33",
+            "300.0.0.0/8",
+            "everywhere",
+            "",
+            "10.0.0.0/8,11.0.0.0/8",
+            "fe80::%eth0/64",
+        )
+    ),
+    *(
+        case(f"egress to port {port}", egress(cidr="10.0.0.0/8", ports=[{"port": port}]), "egress[0].ports[0].port")
+        for port in (0, -1, 65536, "http")
+    ),
+    case(
+        "egress by an unknown protocol",
+        egress(cidr="10.0.0.0/8", ports=[{"port": 1, "protocol": "SCTP"}]),
+        "spec.network.egress[0].ports[0].protocol",
+    ),
+    case(
+        "labels without a namespace",
+        egress(cidr="10.0.0.0/8", podLabels={"a": "b"}, ports=PORTS),
+        "spec.network.egress[0]",
+        "podLabels narrows a namespace",
+    ),
+    case("an uppercase namespace", egress(namespace="Models", ports=PORTS), "spec.network.egress[0].namespace"),
+    case("an empty namespace", egress(namespace="", ports=PORTS), "spec.network.egress[0].namespace"),
+    case(
+        "a label with a value that no pod can carry",
+        egress(namespace="models", podLabels={"app": "not a label"}, ports=PORTS),
+        "spec.network.egress[0].podLabels",
+    ),
+    case(
+        "a label with a key that no pod can carry",
+        egress(namespace="models", podLabels={"not a key": "x"}, ports=PORTS),
+        "spec.network.egress[0].podLabels",
+    ),
+    case(
+        "33 egress rules",
+        workspace(network={"egress": [{"cidr": "10.0.0.0/8", "ports": PORTS}] * 33}),
+        "spec.network.egress",
+        "32",
+    ),
+]
+
+DEPLOYMENTS = [
+    case("a deployment without a spec", without_spec(deployment()), "spec: Required value"),
+    case("a deployment with an empty spec", {**deployment(), "spec": {}}, "spec.agents: Required value"),
+    case("no agent", deployment(agents=[]), "spec.agents", "at least 1"),
+    case("51 agents", deployment(agents=[agent(id=f"a{n}") for n in range(51)]), "spec.agents", "50"),
+    case("two agents of one id", deployment(agents=[agent(), agent()]), "spec.agents[1]", "Duplicate value"),
+    *(
+        case(f"an agent called {value!r}", deployment(agents=[agent(id=value)]), "spec.agents[0].id")
+        for value in ("", "Helper", "a/b", "../x", "a" * 64, "-a", "a_b")
+    ),
+    case("an agent without a model", deployment(agents=[{"id": "helper"}]), "spec.agents[0].model: Required value"),
+    case("a model without an id", deployment(agents=[agent(model={})]), "spec.agents[0].model.id: Required value"),
+    *(
+        case(f"the model {value!r}", model(id=value), "spec.agents[0].model.id")
+        for value in ("gpt-4o-mini", ":gpt-4o", "openai-chat:", "openai-chat: gpt", "OpenAI:gpt", "", "a b:c")
+    ),
+    *(
+        case(f"the address {value!r}", model(baseURL=value), "spec.agents[0].model.baseURL")
+        for value in (
+            "http://user:planted@models.example.com/v1",
+            "https://token@models.example.com",
+            "models.example.com/v1",
+            "ftp://models.example.com",
+            "file:///etc/passwd",
+            "http://",
+            "http://a b",
+            "",
+        )
+    ),
+    case("a Secret without a key", model(apiKeySecretRef={"name": "s"}), "apiKeySecretRef.key: Required value"),
+    case("a Secret without a name", model(apiKeySecretRef={"key": "k"}), "apiKeySecretRef.name: Required value"),
+    *(
+        case(f"a key called {value!r}", model(apiKeySecretRef={"name": "s", "key": value}), "apiKeySecretRef.key")
+        for value in ("", "..", "../../etc/passwd", ".hidden", "a/b")
+    ),
+    *(
+        case(f"a Secret called {value!r}", model(apiKeySecretRef={"name": value, "key": "k"}), "apiKeySecretRef.name")
+        for value in ("", "..", "other/secret", "Upper", "a.b")
+    ),
+    *(
+        case(f"{value} replicas", deployment(replicas=value), "spec.replicas")
+        for value in (-1, 101, 10**6, 2**40, 1.5, "two")
+    ),
+    *(
+        case(f"the image {value!r}", deployment(image=value), "spec.image")
+        for value in ("", "a b", "-x", "a\nb", "$(x)")
+    ),
+    *(
+        case(f"pod {side} of {value!r} {unit}", resources(**{side: {unit: value}}), f"spec.resources.{side}.{unit}")
+        for side in ("requests", "limits")
+        for unit, value in (("cpu", "-1"), ("cpu", "1e30"), ("cpu", "0"), ("memory", "-1"), ("memory", "1e30"))
+    ),
+    case(
+        "a pod that requests more CPU than it may use",
+        resources(requests={"cpu": "2"}, limits={"cpu": "1999m"}),
+        "spec.resources.requests.cpu must not be more than spec.resources.limits.cpu",
+    ),
+    case(
+        "a pod that requests more memory than it may use",
+        resources(requests={"memory": "1Gi"}, limits={"memory": "1G"}),
+        "spec.resources.requests.memory must not be more than spec.resources.limits.memory",
+    ),
+    case("a variable twice", env({"name": "A", "value": "1"}, {"name": "A", "value": "2"}), "spec.env[1]", "Duplicate"),
+    *(
+        case(f"the reserved variable {name}", env({"name": name, "value": "x"}), "spec.env[0]", "reserved")
+        for name in RESERVED_VARIABLES
+    ),
+    case(
+        "a variable with value and Secret",
+        env({"name": "A", "value": "x", "secretKeyRef": SECRET}),
+        "spec.env[0]",
+        "exactly one of value and secretKeyRef",
+    ),
+    case("a variable with neither", env({"name": "A"}), "spec.env[0]", "exactly one of value and secretKeyRef"),
+    *(
+        case(f"a variable called {name!r}", env({"name": name, "value": "x"}), "spec.env[0].name")
+        for name in ("", "1A", "A-B", "A=B", "A B", "Ä")
+    ),
+    case("a variable without a name", env({"value": "x"}), "spec.env[0].name: Required value"),
+    case("a toolkit that is a path", deployment(agents=[agent(tools=[{"toolkit": "../os"}])]), "tools[0].toolkit"),
+    case("a toolkit of another module", deployment(agents=[agent(tools=[{"toolkit": "os.path"}])]), "tools[0].toolkit"),
+    case("a toolkit without a name", deployment(agents=[agent(tools=[{}])]), "tools[0].toolkit: Required value"),
+    case(
+        "a toolkit twice",
+        deployment(agents=[agent(tools=[{"toolkit": "calculator"}, {"toolkit": "calculator"}])]),
+        "tools[1]",
+        "Duplicate value",
+    ),
+    case(
+        "a function to confirm twice",
+        deployment(agents=[agent(tools=[{"toolkit": "calculator", "requiresConfirmation": ["a", "a"]}])]),
+        "requiresConfirmation[1]",
+        "Duplicate value",
+    ),
+    case(
+        "options that are no map",
+        deployment(agents=[agent(tools=[{"toolkit": "calculator", "options": ["x"]}])]),
+        "tools[0].options",
+        "object",
+    ),
+    case("a history of no runs", deployment(agents=[agent(numHistoryRuns=0)]), "spec.agents[0].numHistoryRuns"),
+    case("a history of 101 runs", deployment(agents=[agent(numHistoryRuns=101)]), "spec.agents[0].numHistoryRuns"),
+    case("one instruction as text", deployment(agents=[agent(instructions="Be brief.")]), "agents[0].instructions"),
+    case("a history in words", deployment(agents=[agent(addHistoryToContext="yes")]), "agents[0].addHistoryToContext"),
+]
+
+UNKNOWN = [
+    case("an unknown field", workspace(displyName="x"), 'unknown field "spec.displyName"'),
+    case("a field in another case", workspace(deletionpolicy="Delete"), 'unknown field "spec.deletionpolicy"'),
+    case("a map of annotations", workspace(annotations={"a": "b"}), 'unknown field "spec.annotations"'),
+    case("storage classes", quota(storage="1Gi"), 'unknown field "spec.quota.storage"'),
+    case("a field beside spec", workspace() | {"data": {}}, 'unknown field "data"'),
+    case(
+        "a Secret of another namespace",
+        model(apiKeySecretRef=SECRET | {"namespace": "ws-other"}),
+        'unknown field "spec.agents[0].model.apiKeySecretRef.namespace"',
+    ),
+    case(
+        "a variable from another namespace",
+        env({"name": "A", "secretKeyRef": SECRET | {"namespace": "ws-other"}}),
+        'unknown field "spec.env[0].secretKeyRef.namespace"',
+    ),
+    *(
+        case(f"{field} of the pod", deployment() | {"spec": {"agents": [agent()], field: {}}}, f'field "spec.{field}"')
+        for field in (
+            "annotations",
+            "podSpec",
+            "serviceAccountName",
+            "securityContext",
+            "hostNetwork",
+            "volumes",
+            "tolerations",
+            "host",
+        )
+    ),
+    case(
+        "a mistyped agent's field", deployment(agents=[agent(instruction=["x"])]), 'field "spec.agents[0].instruction"'
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), [*NAMES, *WORKSPACES, *DEPLOYMENTS, *UNKNOWN])
+def test_it_is_refused_with_a_message_that_names_the_field(
+    api_server: ApiServer, namespace: str, body: Object, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        api_server.create(body)
+    assert 400 <= caught.value.status < 500
+    for word in words:
+        assert word in str(caught.value)
+    assert "unexpected" not in str(caught.value).lower(), "that is how a rule reads that itself went wrong"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (workspace("unknown-a", displyName="x"), ".spec.displyName"),
+        (deployment("unknown-b", annotations={"a": "b"}), ".spec.annotations"),
+        (
+            deployment(
+                "unknown-c", agents=[agent(model={"id": "a:b", "apiKeySecretRef": SECRET | {"namespace": "x"}})]
+            ),
+            "namespace",
+        ),
+    ],
+)
+def test_a_server_side_apply_refuses_unknown_fields_even_if_nobody_asked_it_to_be_strict(
+    api_server: ApiServer, namespace: str, body: Object, field: str
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        api_server.apply(body, strict=False)
+    assert f"{field}: field not declared in schema" in str(caught.value)
+
+
+@pytest.mark.parametrize("flags", [[], ["--server-side"]], ids=["client side", "server side"])
+def test_kubectl_apply_refuses_an_unknown_field_and_names_it(
+    api_server: ApiServer, fresh_name: Callable[[], str], flags: list[str]
+) -> None:
+    name = fresh_name()
+    text = yaml.safe_dump(workspace(name, displyName="x"))
+    done = api_server.kubectl("apply", *flags, "-f", "-", text=text, check=False)
+    assert done.returncode != 0
+    assert "displyName" in done.stderr
+    assert api_server.get("Workspace", name) is None
+
+
+def test_two_variables_of_one_name_are_refused_by_a_server_side_apply_as_well(
+    api_server: ApiServer, namespace: str
+) -> None:
+    with pytest.raises(RefusedError, match=r"spec\.env.*A"):
+        api_server.apply(env({"name": "A", "value": "1"}, {"name": "A", "value": "2"}))
+
+
+@pytest.mark.parametrize("database", [{"server": "frankfurt"}, {}, None])
+def test_a_workspace_cannot_be_moved_to_another_server_nor_lose_its_server(
+    api_server: ApiServer, fresh_name: Callable[[], str], database: Object | None
+) -> None:
+    name = fresh_name()
+    stored = api_server.create(workspace(name, database={"server": "paris"}))
+    change = {**stored, "spec": {**stored["spec"], "database": database}}
+    with pytest.raises(RefusedError, match=r"spec\.database\.server is immutable; data does not move"):
+        api_server.request("PUT", f"/apis/agentos.hyvve.io/v1alpha1/workspaces/{name}", change)
+
+
+def test_a_spec_too_large_for_the_store_is_refused(api_server: ApiServer, namespace: str) -> None:
+    instructions = ["x" * 8192] * 64
+    body = deployment(agents=[agent(id=f"a{number}", instructions=instructions) for number in range(3)])
+    with pytest.raises(RefusedError, match="request is too large"):
+        api_server.create(body)
