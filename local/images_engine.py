@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from local import debian, images_base, paths
+from local.images_recipes import short_hash
 from local.steps import run
 
 NETWORK_ADVICE = "Check that this machine reaches its package index and Debian mirror, then run it again."
@@ -136,7 +137,8 @@ class Buildah:
             self._run("rmi", "--all", "--force")
 
     def _words(self) -> list[str | Path]:
-        runroot = Path("/run/agentos-local-images") if os.geteuid() == 0 else self.store / "run"
+        # Below /run because it tells what is mounted, which a reboot must make it forget; one per store.
+        runroot = Path("/run/agentos-local-images") / short_hash({"store": str(self.store)})
         return [
             "buildah",
             "--root",

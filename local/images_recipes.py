@@ -117,8 +117,7 @@ def recipe(name: str) -> Recipe:
         case "agentos-operator" | "agentos-runtime":
             return _program(name)
         case "agentos-postgres":
-            entrypoint = "postgres-entrypoint.sh"
-            return Recipe(name, "17", dockerfile, {entrypoint: IMAGEFILES / entrypoint})
+            return Recipe(name, "17", dockerfile)
         case "agentos-fake-model":
             lock = {"fakemodel.txt": CHECKOUT / "requirements/fakemodel.txt"}
             return Recipe(name, _version(), dockerfile, {**lock, "fakemodel": CHECKOUT / "local/fakemodel"})

@@ -1,5 +1,5 @@
-# PostgreSQL 17 with pgvector for the local cluster and the tests, under the contract of the usual public image:
-# POSTGRES_PASSWORD[_FILE], POSTGRES_USER, POSTGRES_DB, PGDATA. Runs as UID 999 on a read-only root.
+# PostgreSQL 17 with pgvector for the local cluster and the tests. Like the usual public image it has the server's
+# programs on PATH and runs as UID 999, on a read-only root too. It prepares no data: the chart's initialise.sh does.
 ARG BASE_IMAGE=docker.io/library/python:3.13-slim-trixie
 FROM ${BASE_IMAGE}
 # The account exists before the package, so that its number is the one that manifests name.
@@ -22,7 +22,6 @@ RUN --mount=type=secret,id=sources --mount=type=secret,id=apt,mode=0444 --mount=
            /usr/share/postgresql/17/man \
  && install -d -o 999 -g 999 -m 0755 /var/lib/postgresql /var/lib/postgresql/data \
  && install -d -o 999 -g 999 -m 2775 /run/postgresql
-COPY postgres-entrypoint.sh /usr/local/bin/docker-entrypoint.sh
 ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/bin:/usr/bin:/bin \
     PGDATA=/var/lib/postgresql/data/pgdata \
     LANG=C.UTF-8
@@ -30,5 +29,4 @@ USER 999:999
 EXPOSE 5432
 # A "fast" shutdown: sessions are ended, nothing needs recovery at the next start.
 STOPSIGNAL SIGINT
-ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["postgres"]
