@@ -28,7 +28,7 @@ workspace's namespace. The token is a password until it expires: do not put it i
 
 def main(argv: Sequence[str] | None = None, *, connect: Connect = connect) -> int:
     """Run one command; 0 when it worked, 1 when it did not, 2 for arguments that mean nothing."""
-    options = _parser().parse_args(argv)
+    options = build_parser().parse_args(argv)
     try:
         sys.stdout.write(options.command(options, lambda: connect(options.kubeconfig, options.context)))
         sys.stdout.flush()
@@ -49,7 +49,8 @@ def _program() -> str:
     return "kubectl agentos" if name == "kubectl-agentos" else "agentosctl"
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """All commands with their arguments; each leaves its function in `command`."""
     top = argparse.ArgumentParser(prog=_program(), description="Look at workspaces and sign tokens for them.")
     _cluster_flags(top, default=None)
     commands = top.add_subparsers(required=True, metavar="COMMAND")

@@ -16,9 +16,17 @@ initdb --pgdata="$fresh" --username=postgres --auth-local=trust --auth-host=scra
 echo 'host all all all scram-sha-256' >> "$fresh/pg_hba.conf"
 
 # One statement a line. A statement that fails ends the script, and is never logged: it may hold the password.
-postgres --single -D "$fresh" -c exit_on_error=on -c log_min_error_statement=panic postgres > /dev/null <<SQL
+run() { postgres --single -D "$fresh" -c exit_on_error=on -c log_min_error_statement=panic "$1" > /dev/null; }
+
+run postgres <<SQL
 CREATE ROLE "$name" LOGIN CREATEROLE PASSWORD '$password'
 CREATE DATABASE agentos OWNER "$name"
 REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC
+SQL
+# Only a superuser may install pgvector. The schema and its comment are what the operator makes where it is missing.
+run agentos <<SQL
+CREATE SCHEMA ext AUTHORIZATION "$name"
+COMMENT ON SCHEMA ext IS 'agentos.hyvve.io/extensions'
+CREATE EXTENSION vector SCHEMA ext
 SQL
 mv "$fresh" "$PGDATA"

@@ -5,10 +5,8 @@ No pods run here; that they start and work is for tests/cluster.
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,59 +15,14 @@ import pytest
 import yaml
 
 from agentosctl.cli import main as agentosctl
-from local import controlplane, toolchain
-from local.api import Api
-from local.components import ControlPlane
+from local import controlplane
 from local.pki import Identity
 from local.steps import wait_until
+from tests.integration.chart.bench import CHART, NAMESPACE, Bench
 
-CHART = Path(__file__).resolve().parents[3] / "charts" / "agentos"
-NAMESPACE = "platform"
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:agentos-operator"
 OURS = "agentos.hyvve.io"
 PERSISTENT = ("--set", "database.embedded.persistence.enabled=true")
-
-
-class Bench:
-    """helm and kubectl on one API server."""
-
-    def __init__(self, plane: ControlPlane) -> None:
-        self.plane = plane
-        self.binaries = toolchain.ensure(["helm", "kubectl"])
-        self.api = Api(plane.kubeconfig("admin"))
-
-    def run(self, tool: str, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a tool as the administrator; the caller looks at how it ended."""
-        command = [str(self.binaries[tool]), f"--kubeconfig={self.plane.kubeconfig('admin')}", *arguments]
-        return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-
-    def helm(self, *arguments: str) -> str:
-        """Run helm, which must work."""
-        done = self.run("helm", "-n", NAMESPACE, *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def kubectl(self, *arguments: str, text: str | None = None) -> str:
-        """Run kubectl, which must work."""
-        done = self.run("kubectl", *arguments, text=text)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def password(self) -> str:
-        """The generated password of the embedded PostgreSQL."""
-        path = "-o=jsonpath={.data.password}"
-        return base64.b64decode(self.kubectl("-n", NAMESPACE, "get", "secret", "agentos-postgres-admin", path)).decode()
-
-    def may(self, who: str, verb: str, resource: str, namespace: str = "", group: str = "") -> bool:
-        """Whether the API server would let `who` do it."""
-        resource, _, subresource = resource.partition("/")
-        attributes = {"namespace": namespace, "verb": verb, "resource": resource, "subresource": subresource}
-        spec = {"user": who, "resourceAttributes": attributes | {"group": group}}
-        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-        status, text = self.api.request("POST", path, json.dumps(body).encode(), "application/json")
-        assert status == 201, text
-        return bool(json.loads(text)["status"]["allowed"])
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +123,11 @@ def test_the_clusters_own_roles_reach_agent_deployments_but_never_workspaces(ben
         assert not may(who, "patch", "agentdeployments/status")
 
 
+def documented_role() -> str:
+    """The Role of docs/cli.md."""
+    return (CHART.parents[1] / "docs" / "cli.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+
+
 def test_agentosctl_names_the_rights_that_a_person_lacks(
     bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,9 +147,9 @@ def test_agentosctl_names_the_rights_that_a_person_lacks(
     assert "you may not get secrets in the namespace ws-nobody" in capsys.readouterr().err
     assert agentosctl(["status", "--kubeconfig", str(config)]) == 1
     assert "you may not list workspaces" in capsys.readouterr().err
-    right = ("role", "signer", "--verb=get", "--resource=secrets", "--resource-name=agentos-jwt")
-    bench.kubectl("-n", "ws-nobody", "create", *right)
-    bench.kubectl("-n", "ws-nobody", "create", "rolebinding", "signer", "--role=signer", "--user=nobody")
+    bench.kubectl("apply", "-f", "-", text=documented_role().replace("ws-acme", "ws-nobody"))
+    binding = ("rolebinding", "signer", "--role=token-signer", "--user=nobody")
+    bench.kubectl("-n", "ws-nobody", "create", *binding)
     wait_until(lambda: agentosctl(ask) == 0, what="the right", timeout=60, advice="")
     assert capsys.readouterr().out.count(".") == 2
     assert agentosctl(["status", "nobody", "--kubeconfig", str(config)]) == 0

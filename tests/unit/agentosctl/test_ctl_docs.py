@@ -1,0 +1,23 @@
+"""docs/cli.md shows commands that exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from agentosctl.cli import build_parser
+
+TEXT = (Path(__file__).resolve().parents[3] / "docs" / "cli.md").read_text()
+COMMANDS = re.findall(r"(?:^    |\$\()agentosctl ([^#\n)]+)", TEXT, re.MULTILINE)
+
+
+def test_there_are_commands_to_try() -> None:
+    assert {command.split()[0] for command in COMMANDS} == {"status", "token"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_page_is_understood(command: str) -> None:
+    assert build_parser().parse_args(shlex.split(command)).command
