@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--name", default="agentos", help="which cluster (default: %(default)s)")
     up = commands.add_parser("up", parents=[common], help="bring the cluster up, or look whether it is")
-    up.add_argument("--port", type=int, default=8080, help="loopback port of the gateway (default: %(default)s)")
+    up.add_argument("--port", type=_port, default=8080, help="loopback port of the gateway (default: %(default)s)")
     up.add_argument("--bare", action="store_true", help="the cluster and its gateway only, no operator or example")
     up.set_defaults(run=_up)
     down = commands.add_parser("down", parents=[common], help="end it and remove its state")
@@ -43,6 +43,13 @@ def _parser() -> argparse.ArgumentParser:
     load.set_defaults(run=_load)
     commands.add_parser("status", parents=[common], help="what of it runs").set_defaults(run=_status)
     return parser
+
+
+def _port(text: str) -> int:
+    """A TCP port; argparse tells the text of the error."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 1 to 65535")
+    return int(text)
 
 
 def _up(options: argparse.Namespace) -> int:
