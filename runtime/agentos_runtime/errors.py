@@ -8,7 +8,6 @@ Requests fail with problem documents instead (`http/problems.py`): nothing here 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 EXIT_CONFIG = 78
@@ -49,5 +48,7 @@ class StartupError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for the nearest known word, else nothing."""
+    import difflib  # noqa: PLC0415 - only on the way to an error
+
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import pkgutil
 from types import ModuleType
 
 import agno.tools
@@ -86,6 +85,8 @@ def _functions(toolkit: Toolkit, name: str) -> list[Function]:
 
 
 def _unknown(spec: ToolkitSpec) -> StartupError:
+    import pkgutil  # noqa: PLC0415 - only on the way to an error
+
     known = [module.name for module in pkgutil.iter_modules(agno.tools.__path__)]
     hint = did_you_mean(spec.name, known) or "; the names are those of agno's modules under agno.tools"
     return StartupError(Reason.UNKNOWN_TOOLKIT, f"{spec.path}.toolkit: {spec.name!r} is no toolkit of agno{hint}")

@@ -6,14 +6,13 @@ keeps the pod unready instead of restarting it: Kubernetes would wait longer and
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from concurrent.futures import Future
 
 import psycopg
 
-from agentos_runtime.database.migrate import is_current
+from agentos_runtime.database.migrate import migrate
 from agentos_runtime.settings import DatabaseSettings
 
 _LOG = logging.getLogger("agentos.database")
@@ -24,9 +23,9 @@ def prepare(settings: DatabaseSettings) -> None:
     """Bring the schema up to date, however long the database stays away. A StartupError ends it."""
     waiting = threading.Event()
     reported = ""
-    while True:
+    while not settings.is_sqlite:  # agno makes a laptop's tables itself
         try:
-            _once(settings)
+            migrate(settings)
         except psycopg.OperationalError as error:
             problem = str(error).strip().partition("\n")[0]
             if problem != reported:
@@ -35,16 +34,6 @@ def prepare(settings: DatabaseSettings) -> None:
             waiting.wait(_RETRY_SECONDS)
         else:
             return
-
-
-def _once(settings: DatabaseSettings) -> None:
-    """One attempt."""
-    if settings.is_sqlite or is_current(settings):
-        return
-    # agno is imported only where something is to be done; the main thread imports it anyway.
-    from agentos_runtime.database.bring_up import migrate_schema  # noqa: PLC0415
-
-    asyncio.run(migrate_schema(settings))
 
 
 def in_background(settings: DatabaseSettings) -> Future[None]:
