@@ -83,7 +83,7 @@ class Daemon:
 
     def build(self, build: Build) -> None:
         environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
-        run([self.name, "build", "--network", "host", *build.words()], advice=NETWORK_ADVICE, env=environment)
+        run([self.name, "build", *build.words()], advice=NETWORK_ADVICE, env=environment)
 
     def save(self, ref: str, archive: Path) -> None:
         form = ["--format", "docker-archive"] if self.name == "podman" else []
@@ -140,7 +140,8 @@ class Buildah:
         # Below /run because it tells what is mounted, which a reboot must make it forget; one per store.
         runroot = Path("/run/agentos-local-images") / short_hash({"store": str(self.store)})
         return [
-            "buildah",
+            # In a mount namespace of its own: whatever buildah mounts is gone when it ends, even by a kill.
+            *("unshare", "--mount", "buildah"),
             "--root",
             self.store / "images",
             "--runroot",
@@ -188,10 +189,8 @@ def _overlay_works(folder: Path) -> bool:
     for name in ("lower", "upper", "work", "merged"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     options = ",".join(f"{name}dir={folder / name}" for name in ("lower", "upper", "work"))
-    mount = ["mount", "-t", "overlay", "overlay", "-o", options, str(folder / "merged")]
+    mount = ["unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, str(folder / "merged")]
     works = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    if works:
-        subprocess.run(["umount", str(folder / "merged")], check=True)
     shutil.rmtree(folder)
     return works
 
