@@ -137,9 +137,7 @@ def rules(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _cell(text: str) -> str:
     """Text inside a Markdown table: a bar would end the cell, a `<` would begin HTML outside of code."""
-    plain = [
-        part if part.startswith("`") else part.replace("<", "&lt;") for part in re.split(r"(`[^`]*`)", text)
-    ]
+    plain = [part if part.startswith("`") else part.replace("<", "&lt;") for part in re.split(r"(`[^`]*`)", text)]
     return "".join(plain).replace("|", "\\|")
 
 
@@ -155,15 +153,9 @@ def reference_section(crd: Mapping[str, Any]) -> str:
     schema = version["schema"]["openAPIV3Schema"]
     scope = "cluster-scoped" if crd["spec"]["scope"] == "Cluster" else "namespaced"
     api = f"`apiVersion: {crd['spec']['group']}/{version['name']}`"
-    head = (
-        f"## {names['kind']}\n\n{_text(schema)}\n\n{api}, {scope}, short name `{names['shortNames'][0]}`.\n"
-    )
-    spec, status = (
-        list(rows(part, schema["properties"][part], required=False)) for part in ("spec", "status")
-    )
-    listed = "\n".join(
-        f"- {f'`{path}`: ' if path else ''}{_cell(message)}" for path, message in rules("", schema)
-    )
+    head = f"## {names['kind']}\n\n{_text(schema)}\n\n{api}, {scope}, short name `{names['shortNames'][0]}`.\n"
+    spec, status = (list(rows(part, schema["properties"][part], required=False)) for part in ("spec", "status"))
+    listed = "\n".join(f"- {f'`{path}`: ' if path else ''}{_cell(message)}" for path, message in rules("", schema))
     parts = [head, _table(spec[1:]), f"### Rules\n\n{listed}\n", f"### Status\n\n{_table(status[1:])}"]
     return "\n".join(parts)
 
@@ -187,21 +179,13 @@ def outputs(root: Path) -> dict[Path, str]:
 def differing(root: Path) -> list[Path]:
     """The generated files that are missing or are not what their sources say."""
     made = outputs(root)
-    return [
-        path
-        for path, text in made.items()
-        if not (root / path).is_file() or (root / path).read_text() != text
-    ]
+    return [path for path, text in made.items() if not (root / path).is_file() or (root / path).read_text() != text]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Write the files, or with --check only say which ones differ."""
-    parser = argparse.ArgumentParser(
-        description="Make the chart's CRD templates and docs/reference.md from crds/."
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing; fail when a file is out of date"
-    )
+    parser = argparse.ArgumentParser(description="Make the chart's CRD templates and docs/reference.md from crds/.")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail when a file is out of date")
     options = parser.parse_args(argv)
     stale = differing(ROOT)
     if options.check:

@@ -91,6 +91,16 @@ def test_the_operator_binds_the_tenant_role_and_no_other(bench: Bench) -> None:
     assert not bench.may(OPERATOR, "create", "pods/exec", "ws-bound")
 
 
+def test_the_operator_cannot_join_a_binding_of_another_role(bench: Bench) -> None:
+    """It may patch RoleBindings in the whole cluster, to repair its own; this is why that gives it nothing more."""
+    bench.kubectl("-n", "default", "create", "rolebinding", "people", "--clusterrole=admin", "--user=alice")
+    account = {"kind": "ServiceAccount", "name": "agentos-operator", "namespace": NAMESPACE}
+    patch = ("patch", "rolebinding", "people", "--type=merge", f"--patch={json.dumps({'subjects': [account]})}")
+    done = bench.run("kubectl", "-n", "default", *patch, f"--as={OPERATOR}")
+    assert "forbidden" in done.stderr
+    assert "alice" in bench.kubectl("-n", "default", "get", "rolebinding", "people", "-o", "yaml")
+
+
 def test_the_operator_cannot_change_its_own_roles(bench: Bench) -> None:
     for kind, group in (
         ("clusterroles", "rbac.authorization.k8s.io"),

@@ -63,9 +63,7 @@ def test_crds_can_be_left_to_somebody_else(render: Any) -> None:
 def test_braces_in_a_description_reach_the_cluster_unchanged(render: Any, helm: Any, checkout: Path) -> None:
     path = checkout / "crds" / "workspaces.yaml"
     spoken = "Such as {{ .Values.x }} or {{- end }} or }} or {{{{."
-    path.write_text(
-        path.read_text().replace("The name people see; free text, changed at any time.", f"'{spoken}'")
-    )
+    path.write_text(path.read_text().replace("The name people see; free text, changed at any time.", f"'{spoken}'"))
     for made, text in generate.outputs(checkout).items():
         (checkout / made).write_text(text)
     chart = str(checkout / generate.CHART)

@@ -61,9 +61,7 @@ def test_a_production_installation_is_not_bothered(notes: Notes) -> None:
     for warning in ("EVALUATION", "only this machine", "expected on the nodes", "No server is called"):
         assert warning not in text
     server["name"] = "main"
-    assert "No server is called `default`: every Workspace must name one of main" in notes(
-        values, *GATEWAY_API
-    )
+    assert "No server is called `default`: every Workspace must name one of main" in notes(values, *GATEWAY_API)
 
 
 def test_the_first_workspace_can_be_pasted(notes: Notes) -> None:

@@ -31,7 +31,7 @@ OPERATOR: Rights = {kind: {"list", "watch"} for kind in WATCHED} | {
     f"{OURS}/workspaces/finalizers": {"update"},
     f"{OURS}/agentdeployments/finalizers": {"update"},
     "namespaces": {"get", "list", "watch", "create", "patch", "delete"},
-    "rbac.authorization.k8s.io/rolebindings": {"list", "watch", "create"},
+    "rbac.authorization.k8s.io/rolebindings": {"get", "list", "watch", "create", "patch"},
     "rbac.authorization.k8s.io/clusterroles[agentos-operator-tenant]": {"bind"},
     "apiextensions.k8s.io/customresourcedefinitions": {"list", "watch"},
 }

@@ -118,9 +118,7 @@ def test_a_changed_configuration_restarts_the_operator_and_an_upgrade_alone_does
 def test_every_server_has_its_credentials_where_the_operator_looks(render: Any) -> None:
     rendered = render({"database": {"servers": [INSIDE]}})
     spec = pod(rendered, "Deployment", "agentos-operator")
-    secrets = {
-        volume["name"]: volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume
-    }
+    secrets = {volume["name"]: volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
     found = {path: secrets[name] for path, name in mounts(spec).items() if name in secrets}
     assert found == {
         "/etc/agentos-operator/servers/default": "agentos-postgres-admin",
@@ -149,9 +147,7 @@ def test_the_embedded_server_admits_operator_and_workspaces_only(render: Any) ->
     template = render().one("Deployment", "agentos-operator")["spec"]["template"]
     assert operator["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
     assert workspaces == {
-        "namespaceSelector": {
-            "matchExpressions": [{"key": "agentos.hyvve.io/workspace", "operator": "Exists"}]
-        }
+        "namespaceSelector": {"matchExpressions": [{"key": "agentos.hyvve.io/workspace", "operator": "Exists"}]}
     }
     assert rule["ports"] == [{"port": 5432, "protocol": "TCP"}]
 
@@ -169,9 +165,7 @@ def test_selectors_find_their_pods(render: Any) -> None:
     assert render().of("PodDisruptionBudget") == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [("Deployment", "agentos-operator"), ("StatefulSet", "agentos-postgres")]
-)
+@pytest.mark.parametrize(("kind", "name"), [("Deployment", "agentos-operator"), ("StatefulSet", "agentos-postgres")])
 def test_pods_pass_pod_security_restricted_with_a_read_only_root(render: Any, kind: str, name: str) -> None:
     spec = pod(render(), kind, name)
     assert spec["securityContext"]["runAsNonRoot"] is True
@@ -202,32 +196,21 @@ def test_liveness_asks_the_operator_itself(render: Any) -> None:
 
 
 def test_persistence_takes_a_claim_and_keeps_the_password_that_opens_it(render: Any) -> None:
-    values = {
-        "database": {
-            "embedded": {"persistence": {"enabled": True, "size": "3Gi", "storageClassName": "fast"}}
-        }
-    }
+    values = {"database": {"embedded": {"persistence": {"enabled": True, "size": "3Gi", "storageClassName": "fast"}}}}
     rendered = render(values)
     (claim,) = rendered.one("StatefulSet", "agentos-postgres")["spec"]["volumeClaimTemplates"]
     assert claim["spec"]["resources"]["requests"]["storage"] == "3Gi"
     assert claim["spec"]["storageClassName"] == "fast"
     secret = rendered.one("Secret", "agentos-postgres-admin")
     assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-    assert (
-        "helm.sh/resource-policy"
-        not in render().one("Secret", "agentos-postgres-admin")["metadata"]["annotations"]
-    )
+    assert "helm.sh/resource-policy" not in render().one("Secret", "agentos-postgres-admin")["metadata"]["annotations"]
 
 
 def test_a_given_secret_is_used_and_none_is_made(render: Any) -> None:
     rendered = render({"database": {"embedded": {"existingSecret": "mine"}}})
     assert rendered.of("Secret") == []
     (container,) = pod(rendered, "StatefulSet", "agentos-postgres")["initContainers"]
-    named = {
-        variable["valueFrom"]["secretKeyRef"]["name"]
-        for variable in container["env"]
-        if "valueFrom" in variable
-    }
+    named = {variable["valueFrom"]["secretKeyRef"]["name"] for variable in container["env"] if "valueFrom" in variable}
     assert named == {"mine"}
 
 
@@ -260,19 +243,14 @@ def test_scheduling_values_reach_the_operator(render: Any) -> None:
 
 def test_names_of_a_long_release_fit_their_limits(render: Any) -> None:
     rendered = render(release="r" * 53)
-    assert (
-        max(len(item["metadata"]["name"]) for item in rendered if item["kind"] in ("Service", "StatefulSet"))
-        <= 52
-    )
+    assert max(len(item["metadata"]["name"]) for item in rendered if item["kind"] in ("Service", "StatefulSet")) <= 52
 
 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
         pytest.param(own_servers(), "database.servers is empty", id="no server at all"),
-        pytest.param(
-            {"database": {"servers": [OUTSIDE]}}, "which is the embedded PostgreSQL", id="two defaults"
-        ),
+        pytest.param({"database": {"servers": [OUTSIDE]}}, "which is the embedded PostgreSQL", id="two defaults"),
         pytest.param(own_servers(OUTSIDE, OUTSIDE), "each needs a name of its own", id="two of one name"),
         pytest.param(own_servers(OUTSIDE | {"network": {}}), "give either namespace", id="no network"),
         pytest.param(
@@ -285,9 +263,7 @@ def test_names_of_a_long_release_fit_their_limits(render: Any) -> None:
             "podLabels narrows a namespace",
             id="labels without a namespace",
         ),
-        pytest.param(
-            {"serviceAccount": {"create": False}}, "set serviceAccount.name", id="no service account"
-        ),
+        pytest.param({"serviceAccount": {"create": False}}, "set serviceAccount.name", id="no service account"),
         pytest.param({"replica": 2}, "replica", id="misspelt value"),
         pytest.param({"routing": {"base": "x"}}, "base", id="misspelt nested value"),
         pytest.param({"replicas": "two"}, "replicas", id="text for a number"),
@@ -298,9 +274,7 @@ def test_names_of_a_long_release_fit_their_limits(render: Any) -> None:
         pytest.param(own_servers({"name": "default"}), "existingSecret", id="server without credentials"),
         pytest.param(own_servers(OUTSIDE | {"password": "x"}), "password", id="password in values"),
         pytest.param(own_servers(OUTSIDE | {"name": "Default"}), "name", id="server name in upper case"),
-        pytest.param(
-            own_servers(OUTSIDE | {"network": {"cidrs": ["10.0.0.1"]}}), "cidrs", id="address without range"
-        ),
+        pytest.param(own_servers(OUTSIDE | {"network": {"cidrs": ["10.0.0.1"]}}), "cidrs", id="address without range"),
         pytest.param({"database": {"embedded": {"runAsUser": 0}}}, "runAsUser", id="postgres as root"),
         pytest.param({"image": {"digest": "abc"}}, "digest", id="wrong digest"),
         pytest.param({"resources": {"limits": {"cpus": 1}}}, "cpus", id="unknown resource"),
