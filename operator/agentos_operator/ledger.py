@@ -66,9 +66,9 @@ class Ledger:
         if deleted or _owned_state(live) != entry.live:
             del self._entries[reference]
 
-    def miss(self, kind: str, namespace: str | None, name: str) -> None:
-        """Note that a read found no such object, which makes the next apply happen."""
-        self._entries.pop(ChildRef(kind, namespace, name), None)
+    def miss(self, kind: str, namespace: str | None, name: str) -> bool:
+        """Note that a read found no such object, which makes the next apply happen; return whether it was known."""
+        return self._entries.pop(ChildRef(kind, namespace, name), None) is not None
 
     def forget(self, namespace: str) -> None:
         """Drop all that is remembered about a Namespace, because its objects are to be checked again."""

@@ -18,7 +18,7 @@ from agentos_operator.clients.postgres import PostgresServer
 from agentos_operator.errors import ApiError
 from agentos_operator.leader import Leadership
 from agentos_operator.ledger import Ledger
-from agentos_operator.naming import DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
+from agentos_operator.naming import API_VERSION, DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
 from agentos_operator.reconcile.agent_deployment import reconcile_agent_deployment
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.workspace import reconcile_workspace
@@ -87,14 +87,10 @@ class Operator:
         self._queue.mark(Key(body["kind"], metadata.get("namespace"), metadata["name"]))
 
     def child_changed(self, body: Object, *, deleted: bool) -> None:
-        """A child was added, changed or deleted. Its labels tell whom to look at, never who owns it."""
+        """A child was added, changed or deleted. What it says about its owner tells whom to look at, nothing more."""
         self._context.ledger.observe(body, deleted=deleted)
-        labels = body["metadata"].get("labels", {})
-        workspace, deployment = labels.get(WORKSPACE_LABEL), labels.get(DEPLOYMENT_LABEL)
-        if workspace and deployment:
-            self._queue.mark(Key(AGENT_DEPLOYMENT.kind, namespace_of(workspace), deployment))
-        elif workspace:
-            self._queue.mark(Key(WORKSPACE.kind, None, workspace))
+        if key := _key_by_owner(body) or _key_by_labels(body):
+            self._queue.mark(key)
 
     def check_queue(self) -> float:
         """Seconds that the oldest key has waited; raises when that is too long for a living leader."""
@@ -128,3 +124,22 @@ class Operator:
             work.cancel()
             hold.cancel()
             await asyncio.wait((work, hold))
+
+
+def _key_by_owner(body: Object) -> Key | None:
+    """Whom the controller reference names; labels can be gone, which is drift too."""
+    metadata = body["metadata"]
+    for reference in metadata.get("ownerReferences", ()):
+        kind = reference.get("kind")
+        if reference.get("controller") and reference.get("apiVersion") == API_VERSION and kind in _RECONCILERS:
+            return Key(kind, metadata.get("namespace") if kind == AGENT_DEPLOYMENT.kind else None, reference["name"])
+    return None
+
+
+def _key_by_labels(body: Object) -> Key | None:
+    """Whom the labels name; a controller reference can be gone, or was never there."""
+    labels = body["metadata"].get("labels", {})
+    workspace, deployment = labels.get(WORKSPACE_LABEL), labels.get(DEPLOYMENT_LABEL)
+    if workspace and deployment:
+        return Key(AGENT_DEPLOYMENT.kind, namespace_of(workspace), deployment)
+    return Key(WORKSPACE.kind, None, workspace) if workspace else None

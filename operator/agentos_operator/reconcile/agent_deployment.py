@@ -5,6 +5,9 @@ Called by the queue with a key. Its children go with it by garbage collection, s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from agentos_operator import reasons
 from agentos_operator.clients.kinds import (
     AGENT_DEPLOYMENT,
     CONFIG_MAP,
@@ -50,7 +53,12 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
         aspects, "The runtime answers at the address in status.url.", deployment.meta.generation
     )
     await write_status(context.kubernetes, body, conditions, fields, context.now())
-    return SETTLED if is_ready(conditions) or deployment.replicas == 0 else UNSETTLED
+    return SETTLED if is_ready(conditions) or _is_paused(conditions) else UNSETTLED
+
+
+def _is_paused(conditions: Sequence[Object]) -> bool:
+    """Whether nothing but ``spec.replicas: 0`` keeps it from being ready."""
+    return any(each["type"] == "Ready" and each["reason"] == reasons.SCALED_TO_ZERO for each in conditions)
 
 
 def _not_begun(cause: Aspect) -> list[Aspect]:
@@ -78,6 +86,7 @@ async def _run(context: Context, deployment: AgentDeployment, found: Dependencie
 async def _apply_workload(
     context: Context, children: Children, deployment: AgentDeployment, objects: DeploymentObjects
 ) -> Aspect:
+    await children.look(CONFIG_MAP, objects.config_map["metadata"]["name"], deployment.namespace)
     await children.apply(objects.config_map)
     await children.apply(objects.deployment)
     await children.apply_all((objects.service, objects.disruption_budget))

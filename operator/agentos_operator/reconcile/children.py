@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentos_operator.clients.kinds import KINDS
+from agentos_operator.clients.kinds import KINDS, Kind
 from agentos_operator.clients.kubernetes import Kubernetes
-from agentos_operator.errors import Conflict, NotOwned
+from agentos_operator.errors import NotOwned
 from agentos_operator.ledger import Ledger
 from agentos_operator.resources.common import Object, is_controlled_by
 
@@ -18,9 +18,11 @@ class Children:
         self._kubernetes = kubernetes
         self._ledger = ledger
         self._owner_uid = owner_uid
+        self.changed: set[str] = set()
+        """Kinds of which an object was created or changed."""
 
     async def apply(self, desired: Object) -> bool:
-        """Make ``desired`` so; return whether anything was sent.
+        """Make ``desired`` so; return whether that changed anything.
 
         Raises:
             NotOwned: an object of that name exists and another owner, or none, controls it.
@@ -28,27 +30,29 @@ class Children:
         """
         if self._ledger.is_current(desired):
             return False
-        await self._check_owner(desired)
-        self._ledger.record(desired, await self._kubernetes.apply(desired))
-        return True
+        live = await self._find_own(desired)
+        applied = await self._kubernetes.apply(desired)
+        self._ledger.record(desired, applied)
+        changed = live is None or live["metadata"]["resourceVersion"] != applied["metadata"]["resourceVersion"]
+        if changed:
+            self.changed.add(desired["kind"])
+        return changed
 
     async def apply_all(self, desired: Iterable[Object]) -> None:
         """Apply one after the other: workers run side by side, so one resource need not."""
         for each in desired:
             await self.apply(each)
 
-    async def create(self, desired: Object) -> bool:
-        """Like ``apply`` for an object that we may create but not yet read; return whether it was created."""
-        if self._ledger.is_current(desired):
-            return False
-        try:
-            self._ledger.record(desired, await self._kubernetes.create(desired))
-        except Conflict:
-            await self.apply(desired)
-            return False
-        return True
+    async def look(self, kind: Kind, name: str, namespace: str) -> Object | None:
+        """The object as it is, if it is ours. Of a kind that is not watched, this is how a change is noticed."""
+        live = await self._kubernetes.find(kind, name, namespace)
+        if live is None:
+            self._ledger.miss(kind.kind, namespace, name)
+            return None
+        self._ledger.observe(live, deleted=False)
+        return live if is_controlled_by(live, self._owner_uid) else None
 
-    async def _check_owner(self, desired: Object) -> None:
+    async def _find_own(self, desired: Object) -> Object | None:
         metadata = desired["metadata"]
         live = await self._kubernetes.find(KINDS[desired["kind"]], metadata["name"], metadata.get("namespace"))
         if live is not None and not is_controlled_by(live, self._owner_uid):
@@ -56,3 +60,4 @@ class Children:
                 f"{desired['kind']} {metadata['name']} exists and is not controlled by this resource; "
                 "rename or delete it"
             )
+        return live

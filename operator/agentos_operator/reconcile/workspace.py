@@ -77,8 +77,10 @@ async def _provision_owned(
     inside, database, credentials = await asyncio.gather(
         attempt(NAMESPACE_READY, _furnish(children, workspace, objects)),
         attempt(DATABASE_READY, ensure_database(context, children, workspace, names, server)),
-        attempt(CREDENTIALS_READY, _issue(context, children, workspace)),
+        attempt(CREDENTIALS_READY, _issue(children, workspace)),
     )
+    if SECRET.kind in children.changed:
+        await _wake_deployments(context, workspace)
     return [inside, database, credentials], _fields(context, workspace, names)
 
 
@@ -103,7 +105,8 @@ async def _foreign_namespace(context: Context, workspace: Workspace) -> Aspect |
     """Why the Namespace cannot be the workspace's; None when it is, may be adopted, or does not exist yet."""
     live = await context.kubernetes.find(NAMESPACE, workspace.namespace)
     if live is None:
-        context.ledger.miss(NAMESPACE.kind, None, workspace.namespace)
+        if context.ledger.miss(NAMESPACE.kind, None, workspace.namespace):
+            context.ledger.forget(workspace.namespace)
         return None
     context.ledger.observe(live, deleted=False)
     if "deletionTimestamp" in live["metadata"]:
@@ -137,7 +140,7 @@ async def _enter(context: Context, children: Children, objects: WorkspaceObjects
     if not context.ledger.is_current(objects.namespace):
         # Ownership, or the permission to adopt, was checked by ``_foreign_namespace`` in this same attempt.
         context.ledger.record(objects.namespace, await context.kubernetes.apply(objects.namespace))
-    if await children.create(objects.role_binding):
+    if await children.apply(objects.role_binding):
         await _wait_for_rights(context, namespace)
     return held(NAMESPACE_READY, f"Namespace {namespace} is ready.")
 
@@ -158,8 +161,8 @@ async def _furnish(children: Children, workspace: Workspace, objects: WorkspaceO
     return held(NAMESPACE_READY, f"Namespace {workspace.namespace} is isolated and has its quota.")
 
 
-async def _issue(context: Context, children: Children, workspace: Workspace) -> Aspect:
-    await ensure_jwt_secret(context, children, workspace)
+async def _issue(children: Children, workspace: Workspace) -> Aspect:
+    await ensure_jwt_secret(children, workspace)
     return held(CREDENTIALS_READY, f"Tokens are signed with the key secret of Secret {JWT_SECRET}.")
 
 
@@ -180,6 +183,6 @@ def _fields(context: Context, workspace: Workspace, names: DatabaseNames) -> Obj
 
 
 async def _wake_deployments(context: Context, workspace: Workspace) -> None:
-    """AgentDeployments that waited for the workspace go on at once."""
+    """AgentDeployments that waited for the workspace go on at once, and pods follow its new credentials."""
     for deployment in await context.kubernetes.list(AGENT_DEPLOYMENT, workspace.namespace, {}):
         context.mark(Key(AGENT_DEPLOYMENT.kind, workspace.namespace, deployment["metadata"]["name"]))

@@ -34,7 +34,7 @@ async def ensure_database(
 ) -> Aspect:
     """The workspace's Secret, schema and roles exist and fit each other."""
     # The Secret comes first: a role whose password nobody stored could never be used.
-    credential = await ensure_database_secret(context, children, workspace, names, server)
+    credential = await ensure_database_secret(children, workspace, names, server)
     desired = WorkspaceDatabase(
         names=names,
         uid=workspace.meta.uid,

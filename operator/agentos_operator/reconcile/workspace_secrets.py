@@ -11,8 +11,7 @@ from agentos_operator.database_names import DatabaseNames
 from agentos_operator.desired.secrets import DatabaseLogin, build_database_secret, build_jwt_secret
 from agentos_operator.naming import CREDENTIALS_ANNOTATION, DATABASE_SECRET, JWT_SECRET
 from agentos_operator.reconcile.children import Children
-from agentos_operator.reconcile.context import Context
-from agentos_operator.resources.common import Object, is_controlled_by
+from agentos_operator.resources.common import Object
 from agentos_operator.resources.secret import secret_values
 from agentos_operator.resources.workspace import Workspace
 
@@ -20,9 +19,9 @@ SECRET_BYTES = 32
 """Random bytes of an HS256 secret: as many as its hash has (RFC 7518, 3.2)."""
 
 
-async def ensure_jwt_secret(context: Context, children: Children, workspace: Workspace) -> None:
+async def ensure_jwt_secret(children: Children, workspace: Workspace) -> None:
     """The workspace has a signing secret in a Secret of the right form."""
-    live = await _read(context, workspace, JWT_SECRET)
+    live = await children.look(SECRET, JWT_SECRET, workspace.namespace)
     value = secret_values(live).get("secret", "") if live else ""
     if len(value.encode()) < SECRET_BYTES or " " in value:
         value = secrets.token_urlsafe(SECRET_BYTES)
@@ -31,10 +30,10 @@ async def ensure_jwt_secret(context: Context, children: Children, workspace: Wor
 
 
 async def ensure_database_secret(
-    context: Context, children: Children, workspace: Workspace, names: DatabaseNames, server: PostgresServer
+    children: Children, workspace: Workspace, names: DatabaseNames, server: PostgresServer
 ) -> Credential:
     """The workspace has a database Secret; returns the password that the login role must have."""
-    live = await _read(context, workspace, DATABASE_SECRET)
+    live = await children.look(SECRET, DATABASE_SECRET, workspace.namespace)
     credential = _stored_credential(live, names.login_a) or new_credential()
     login = DatabaseLogin(
         url=server.login_url(names.login_a, credential.password),
@@ -47,16 +46,6 @@ async def ensure_database_secret(
     )
     await children.apply(build_database_secret(workspace, login, credential.id))
     return credential
-
-
-async def _read(context: Context, workspace: Workspace, name: str) -> Object | None:
-    """The Secret as it is. Secrets are not watched, so reading one is also how a change of it is noticed."""
-    live = await context.kubernetes.find(SECRET, name, workspace.namespace)
-    if live is None:
-        context.ledger.miss(SECRET.kind, workspace.namespace, name)
-        return None
-    context.ledger.observe(live, deleted=False)
-    return live if is_controlled_by(live, workspace.meta.uid) else None
 
 
 def _stored_credential(live: Object | None, login: str) -> Credential | None:

@@ -183,7 +183,7 @@ class Stage:
 
     @contextmanager
     def running(self, **changes: Any) -> Iterator[OperatorProcess]:
-        """The operator for the length of a block; killed in the end, because its next start leads at once all the same."""
+        """The operator for the length of a block; killed in the end: its next start leads at once all the same."""
         operator = self.start(**changes)
         try:
             yield operator
@@ -286,7 +286,7 @@ class Stage:
         eventually(lambda: self.api.get("Deployment", name, place) is not None, f"Deployment {name} exists")
         deployment = self.child("Deployment", place, name)
         pods = deployment["spec"]["replicas"]
-        status = {key: pods for key in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")}
+        status = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), pods)
         status["observedGeneration"] = deployment["metadata"]["generation"]
         self.api.patch("Deployment", name, {"status": {**status, "conditions": None}}, place, "status")
         return deployment
@@ -328,7 +328,7 @@ class Stage:
     def sql(self, statement: str, *identifiers: str) -> list[tuple[Any, ...]]:
         """Rows of a statement of the superuser; ``{}`` stand for ``identifiers``."""
         with self.postgres.connect(self.database) as connection:
-            query = sql.SQL(statement).format(*map(sql.Identifier, identifiers))  # type: ignore[arg-type]
+            query = sql.SQL(statement).format(*map(sql.Identifier, identifiers))
             cursor = connection.execute(query)
             return cursor.fetchall() if cursor.description else []
 

@@ -41,7 +41,7 @@ def test_the_secret_logs_in_and_creates_a_table_in_its_own_schema_only(stage: St
         found = connection.execute("SELECT schemaname::text FROM pg_tables WHERE tablename = 'notes'").fetchall()
         for schema in (theirs, "public", "ext"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(f"CREATE TABLE {schema}.notes (text text)")  # type: ignore[arg-type]
+                connection.execute(f"CREATE TABLE {schema}.notes (text text)")
     assert found == [(stage.secret("agentos-database", place)["schema"],)]
 
 
