@@ -157,6 +157,12 @@ async def tenant(server: PostgresServer, desired: WorkspaceDatabase) -> Tenant:
     return await _tenant(server, desired)
 
 
+@pytest.fixture
+async def neighbour(server: PostgresServer) -> Tenant:
+    """A second workspace in the same database."""
+    return await _tenant(server, _desired("globex"))
+
+
 @pytest.fixture(scope="module")
 def arena(postgres: PostgresProcess, admin_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     """Two workspaces in one database for attempts that must fail, and so leave nothing behind."""

@@ -7,8 +7,11 @@ a bound on concurrency and a retry on a connection that died while it lay idle.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -29,9 +32,10 @@ Connection = psycopg.AsyncConnection[Row]
 
 _MAX_AGE_SECONDS = 900.0
 _ATTEMPTS = 3
-_LOST_RACES = ("42710", "42P06", "23505", "40001", "40P01", "42704", "3F000")
+_LOST_RACES = ("42710", "42P06", "23505", "40001", "40P01", "42704", "3F000", "XX000")
 """Two operators wrote the same object, or crossed locks: looking again and planning anew settles it."""
-_GRACE_SECONDS = 5
+_GRACE_SECONDS = 2
+_STATEMENTS_PER_TIMEOUT = 20
 
 
 class Session:
@@ -39,9 +43,11 @@ class Session:
 
     def __init__(self, connection: Connection, settings: ServerSettings) -> None:
         self._connection = connection
-        self._deadline = settings.statement_timeout + _GRACE_SECONDS
-        self.born = time.monotonic()
+        self._timeout = settings.statement_timeout
+        self._born = time.monotonic()
         self._used = False
+        self.hung = False
+        """Whether a deadline has passed without an answer."""
         self.reads = 0
         """Queries sent on behalf of the current operation."""
         self.writes = 0
@@ -56,7 +62,7 @@ class Session:
     async def fetch(self, query: LiteralString, parameters: dict[str, Any] | None = None) -> list[Row]:
         """Rows of one query; prepared by psycopg once it has been used a few times."""
         self.reads += 1
-        async with asyncio.timeout(self._deadline):
+        with self._deadline(1):
             return await (await self._connection.execute(query, parameters)).fetchall()
 
     async def apply(self, statements: Sequence[sql.Composable]) -> None:
@@ -65,19 +71,35 @@ class Session:
         https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
         """
         if statements:
-            async with asyncio.timeout(self._deadline):
+            with self._deadline(len(statements)):
                 await self._connection.execute(sql.SQL(";\n").join(statements), prepare=False)
             self.writes += len(statements)
 
     @property
     def usable(self) -> bool:
         """Whether the connection can serve another operation."""
-        young = time.monotonic() - self.born < _MAX_AGE_SECONDS
+        young = time.monotonic() - self._born < _MAX_AGE_SECONDS
         return young and self._connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
 
     async def close(self) -> None:
         """Close the connection, whatever state it is in."""
         await self._connection.close()
+
+    @contextmanager
+    def _deadline(self, statements: int) -> Iterator[None]:
+        """PostgreSQL applies ``statement_timeout`` to each statement of a message; this bounds all of them."""
+        seconds = self._timeout * max(1.0, statements / _STATEMENTS_PER_TIMEOUT) + _GRACE_SECONDS
+        timer = asyncio.get_running_loop().call_later(seconds, self._hang_up)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _hang_up(self) -> None:
+        """Shut the socket, which psycopg notices at once; cancelling the task would first wait for an answer."""
+        self.hung = True
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
 
 class Connections:
@@ -102,9 +124,9 @@ class Connections:
                 except psycopg.Error as error:
                     failure = statement_failure(self._settings.name, error)
                     again = (reused and _connection_lost(error)) or error.sqlstate in _LOST_RACES
-                except TimeoutError:
-                    failure = DatabaseUnavailable(f"PostgreSQL server {self._settings.name} does not answer in time")
-                    again = False
+                    if session.hung:
+                        failure = DatabaseUnavailable(f"PostgreSQL server {self._settings.name} does not answer")
+                        again = False
                 finally:
                     await self._give_back(session)
                 if not again or attempt == _ATTEMPTS - 1:
@@ -149,6 +171,8 @@ async def connect(settings: ServerSettings, user: str, password: str) -> Connect
                 application_name="agentos-operator",
                 options=_options(settings),
                 keepalives_idle=30,
+                keepalives_interval=10,
+                keepalives_count=3,
                 tcp_user_timeout=settings.statement_timeout * 1000,
                 autocommit=True,
                 row_factory=dict_row,

@@ -64,7 +64,7 @@ SELECT i.type, i.identity FROM (
       SELECT FROM pg_depend i WHERE i.classid = d.classid AND i.objid = d.objid AND i.deptype = 'i')
     AND (c.oid IS NOT NULL AND c.relkind <> 'S') = %(relations)s
   ORDER BY c.relispartition DESC, d.objid DESC LIMIT %(limit)s) o
-CROSS JOIN pg_identify_object(o.classid, o.objid, 0) i
+CROSS JOIN pg_identify_object(o.classid, o.objid, 0) i WHERE i.identity IS NOT NULL
 """
 _UNLINK: Final = """
 SELECT lo_unlink(oid) FROM (
