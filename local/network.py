@@ -1,7 +1,8 @@
 """What a cluster needs of the host's network; `local.machine` sets it up and takes it away.
 
 A veth pair into the machine's network namespace (it vanishes with the namespace), and one nftables table of the
-project's own that masquerades what leaves the machine, so that pods reach model providers. Nothing of the host's
+project's own: it masquerades what leaves the machine, so that pods reach model providers, and since the host
+forwards from then on, it lets nobody but the host itself open connections into the machine. Nothing of the host's
 own rules is touched; a host that drops forwarded traffic keeps its pods offline, which local work survives.
 """
 
@@ -74,6 +75,10 @@ table ip {link.table} {{
   chain postrouting {{
     type nat hook postrouting priority srcnat;
     ip saddr {link.subnet} oifname != "{link.device}" masquerade
+  }}
+  chain forward {{
+    type filter hook forward priority filter;
+    oifname "{link.device}" ct state new drop
   }}
 }}
 """
