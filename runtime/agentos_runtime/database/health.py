@@ -56,23 +56,34 @@ class Health:
 
 def postgres_ping(settings: DatabaseSettings) -> Ping:
     """`SELECT 1` on one connection that is opened on demand and kept."""
-    connection: psycopg.AsyncConnection[object] | None = None
-    seconds = settings.probe_seconds
-    cls = bounded_connection(seconds)
+    return _Ping(settings).ping
 
-    async def ping() -> None:
-        nonlocal connection
+
+class _Ping:
+    """The connection behind a ping."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._settings = settings
+        self._class = bounded_connection(settings.probe_seconds)
+        self._connection: psycopg.AsyncConnection[object] | None = None
+
+    async def ping(self) -> None:
+        """Ask; a connection that was cut meanwhile is no news of the database, so a new one decides."""
+        kept, self._connection = self._connection, None
+        if kept is None or not await self._asked(kept):
+            kept = await self._class.connect(
+                self._settings.url, autocommit=True, connect_timeout=int(self._settings.probe_seconds)
+            )
+            await kept.execute("SELECT 1")
+        self._connection = kept
+
+    async def _asked(self, connection: psycopg.AsyncConnection[object]) -> bool:
         try:
-            if connection is None or connection.closed:
-                connection = await cls.connect(settings.url, autocommit=True, connect_timeout=2)
             await connection.execute("SELECT 1")
-        except Exception:
-            if connection is not None:
-                connection.pgconn.finish()
-            connection = None
-            raise
-
-    return ping
+        except psycopg.Error:
+            connection.pgconn.finish()
+            return False
+        return True
 
 
 async def always() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,6 +82,11 @@ class Process:
             assert time.monotonic() < deadline, self.output
             time.sleep(0.05)
 
+    def last_words(self) -> dict[str, str]:
+        """What the termination log says."""
+        words: dict[str, str] = json.loads(Path(self.environ["AGENTOS_TERMINATION_LOG"]).read_text())
+        return words
+
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
         if self.process.poll() is None:
@@ -98,13 +105,18 @@ class Database:
     def url(self) -> str:
         return f"postgresql://{self.schema}:{PASSWORD}@127.0.0.1:{self.port}/postgres?sslmode=prefer"
 
+    def execute(self, statement: str) -> None:
+        """One statement, committed."""
+        with psycopg.connect(self.url, options=f"-csearch_path={self.schema}") as connection:
+            connection.execute(statement.encode())
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The answer to a query about tables of the schema."""
         with psycopg.connect(self.url, options=f"-csearch_path={self.schema}") as connection:
             return connection.execute(query.encode()).fetchall()
 
 
-def free_port() -> int:
+def a_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -129,7 +141,7 @@ def make_token(*, secret: str = SECRET, algorithm: str = "HS256", **changes: Any
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The scripted model."""
-    port = free_port()
+    port = a_free_port()
     log = tmp_path_factory.mktemp("model") / "log"
     process = Process(["local.fakemodel", "--port", str(port)], {}, log, port)
     process.wait_until("/health")
@@ -213,7 +225,7 @@ def pod_environ(folder: Path, database: Database, **changes: str) -> dict[str, s
 
 def start_runtime(folder: Path, environ: Mapping[str, str], *arguments: str) -> Process:
     """`agentos-runtime serve`, not waited for."""
-    port = free_port()
+    port = a_free_port()
     command = ["agentos_runtime", "serve", "--port", str(port), *arguments]
     return Process(command, environ, folder / f"log-{port}", port)
 
@@ -237,3 +249,31 @@ def client(runtime: Process) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {make_token()}"}
     with httpx.Client(base_url=runtime.url, headers=headers, timeout=60) as client:
         yield client
+
+
+@pytest.fixture
+def start(tmp_path: Path, database: Database, model: Process) -> Iterator[Callable[..., Process]]:
+    """Starts further runtimes on the same database, with another spec or environment where one is given."""
+    started: list[Process] = []
+
+    def begin(*agents: dict[str, Any], **environ: str) -> Process:
+        write_spec(tmp_path, *(agents or (agent(model.url),)))
+        started.append(start_runtime(tmp_path, pod_environ(tmp_path, database, **environ)))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.stop()
+        assert PASSWORD not in process.output
+
+
+@pytest.fixture
+def an_agent(model: Process) -> Callable[..., dict[str, Any]]:
+    """An agent of a spec; see agent."""
+    return partial(agent, model.url)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port nobody listens on."""
+    return a_free_port()

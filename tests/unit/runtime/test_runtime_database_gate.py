@@ -135,17 +135,28 @@ async def test_an_answer_made_without_the_database_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "away"),
+    ("error", "ping", "away"),
     [
-        (OperationalError("SELECT 1", {}, psycopg.OperationalError("connection refused")), True),
-        (OperationalError("SELECT 1", {}, psycopg.errors.QueryCanceled("statement timeout")), True),
-        (InterfaceError("SELECT 1", {}, psycopg.InterfaceError("the connection is closed")), True),
-        (PoolTimeout("QueuePool limit"), True),
-        (ProgrammingError("SELEC", {}, psycopg.errors.SyntaxError("syntax error")), False),
-        (IntegrityError("INSERT", {}, psycopg.errors.UniqueViolation("duplicate key")), False),
+        (OperationalError("SELECT 1", {}, psycopg.OperationalError("cut")), True, False),
+        (OperationalError("SELECT 1", {}, psycopg.OperationalError("connection refused")), False, True),
+        (OperationalError("SELECT 1", {}, psycopg.errors.QueryCanceled("statement timeout")), False, True),
+        (InterfaceError("SELECT 1", {}, psycopg.InterfaceError("the connection is closed")), False, True),
+        (PoolTimeout("QueuePool limit"), False, True),
+        (ProgrammingError("SELEC", {}, psycopg.errors.SyntaxError("syntax error")), False, False),
+        (IntegrityError("INSERT", {}, psycopg.errors.UniqueViolation("duplicate key")), False, False),
     ],
-    ids=["refused", "timed out", "closed", "pool exhausted", "wrong statement", "duplicate"],
+    ids=[
+        "a pooled connection was cut",
+        "refused",
+        "timed out",
+        "closed",
+        "pool exhausted",
+        "wrong statement",
+        "duplicate",
+    ],
 )
-def test_only_a_database_that_is_away_counts_as_away(error: Any, away: bool) -> None:
-    context: Any = SimpleNamespace(sqlalchemy_exception=error, original_exception=error, is_disconnect=False)
+def test_only_a_database_that_is_away_counts_as_away(error: Any, ping: bool, away: bool) -> None:
+    context: Any = SimpleNamespace(
+        sqlalchemy_exception=error, original_exception=error, is_disconnect=False, is_pre_ping=ping
+    )
     assert _is_away(context) is away
