@@ -1,7 +1,7 @@
 """The application: agno's AgentOS, and the layers that close what it leaves open.
 
 From outside to inside: request id and log line, probes, problem documents, authentication, the database gate,
-heartbeats, agno.
+heartbeats, failed runs, agno.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from agentos_runtime.auth.tokens import Verifier
 from agentos_runtime.database.engine import create_database, create_engine
 from agentos_runtime.database.gate import DatabaseGate, watch
 from agentos_runtime.database.health import Health, always, postgres_ping
+from agentos_runtime.http.failed_runs import FailedRuns
 from agentos_runtime.http.heartbeat import Heartbeat
 from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
@@ -135,7 +136,7 @@ def _authorization(settings: Settings) -> Authorization:
 
 def _layers(settings: Settings, served: App, health: Health) -> App:
     scopes = {**get_default_scope_mappings(), **_SCOPES_AGNO_FORGOT}
-    app: App = Heartbeat(served, settings.heartbeat_seconds)
+    app: App = Heartbeat(FailedRuns(served), settings.heartbeat_seconds)
     app = DatabaseGate(app, health, PUBLIC)
     app = Authentication(
         app,

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from agentos_runtime import logs
+from agentos_runtime.hardening import hide_process
 from agentos_runtime.settings import Environ, Settings, read_secret
 from agentos_runtime.spec import Spec
 
@@ -27,6 +28,7 @@ def serve(settings: Settings, spec: Spec, environ: Environ) -> None:
     # turns the collector on again.
     gc.disable()
     configure_logs(settings)
+    hide_process()
     from agentos_runtime.database.prepare import in_background
 
     prepared = in_background(settings.database)

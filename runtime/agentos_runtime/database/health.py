@@ -74,7 +74,8 @@ class _Ping:
             kept = await self._class.connect(
                 self._settings.url, autocommit=True, connect_timeout=int(self._settings.probe_seconds)
             )
-            await kept.execute("SELECT 1")
+            if not await self._asked(kept):
+                raise psycopg.OperationalError("the database does not answer")
         self._connection = kept
 
     async def _asked(self, connection: psycopg.AsyncConnection[object]) -> bool:

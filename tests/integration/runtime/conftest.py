@@ -186,6 +186,7 @@ def agent(model_url: str, **changes: Any) -> dict[str, Any]:
             "baseURL": f"{model_url}/v1",
             "apiKeySecretRef": {"name": "openai", "key": "api-key"},
         },
+        "addHistoryToContext": True,
         "tools": [{"toolkit": "calculator", "requiresConfirmation": ["divide"]}],
         **changes,
     }

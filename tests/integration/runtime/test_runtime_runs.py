@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -73,3 +74,33 @@ def test_the_agents_are_listed_with_their_own_names(client: httpx.Client) -> Non
     assert [agent["id"] for agent in listed] == ["support"]
     assert listed[0]["model"]["model"] == "gpt-4o-mini"
     assert client.get("/config").json()["os_id"] == "support"
+
+
+def test_a_model_that_fails_is_502_and_not_a_success(client: httpx.Client, database: Any) -> None:
+    failed = run(client, "fail 400")
+    assert failed.status_code == 502
+    assert failed.headers["content-type"] == "application/problem+json"
+    assert failed.json()["detail"] == "The run ended with an error of its model."
+    rows = database.rows(f"SELECT status FROM agno_runs WHERE run_id = '{failed.json()['run_id']}'")
+    assert rows == [("ERROR",)]
+
+
+def test_a_stream_whose_model_fails_says_so_in_its_last_event(client: httpx.Client) -> None:
+    assert events(run(client, "fail 400", stream="true"))[-1]["event"] == "RunError"
+
+
+def test_an_answer_that_speaks_of_an_error_is_no_error(client: httpx.Client) -> None:
+    assert run(client, 'say "status":"ERROR"').status_code == 200
+
+
+def test_history_is_sent_again_within_a_session_only(client: httpx.Client) -> None:
+    session = run(client, "My name is Alice").json()["session_id"]
+    assert run(client, "history", session_id=session).json()["content"] == ("Before this you said: My name is Alice")
+    assert run(client, "history").json()["content"] == "Before this you said: nothing"
+
+
+def test_five_runs_at_once_keep_their_answers_apart(client: httpx.Client) -> None:
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda n: run(client, f"number {n}").json(), range(5)))
+    assert [answer["content"] for answer in answers] == [f"You said: number {n}" for n in range(5)]
+    assert len({answer["session_id"] for answer in answers}) == 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,10 @@ def test_a_missing_secret_is_named(tmp_path: Path, content: str | None) -> None:
         read_secret(settings, {}, SecretRef("openai", "api-key"), "spec.agents[0].model")
     assert refused.value.reason == "SecretMissing"
     assert refused.value.message.startswith("spec.agents[0].model.apiKeySecretRef:")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows a process's environment as a file")
+def test_a_program_that_a_tool_starts_cannot_read_the_processes_environment() -> None:
+    ask = "import ctypes, agentos_runtime.hardening as h; h.hide_process(); print(ctypes.CDLL(None).prctl(3))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, check=True, text=True)
+    assert done.stdout == "0\n"

@@ -1,0 +1,72 @@
+"""A run that failed is 502, not 200.
+
+agno answers 200 with `"status": "ERROR"` in a body full of other things, which every client would have to
+know. Streams are left alone: theirs has begun, and its last event says that it failed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from agentos_runtime.asgi import App, Message, Receive, Scope, Send
+from agentos_runtime.http.problems import send_problem
+
+_MARK = b'"status":"ERROR"'
+"""As agno writes it; looked for first, because most bodies are not worth parsing."""
+
+
+class FailedRuns:
+    """Rewrites the answers to runs that are not streamed."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or "/runs" not in scope["path"]:
+            await self._app(scope, receive, send)
+            return
+        await self._app(scope, receive, _Answer(scope, send).send)
+
+
+class _Answer:
+    """One response; the start of a JSON body waits until it is known how the run went."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._start: Message | None = None
+        self._body: list[bytes] = []
+
+    async def send(self, message: Message) -> None:
+        """Hold a JSON answer back until it is whole."""
+        if message["type"] == "http.response.start" and _is_json_success(message):
+            self._start = message
+        elif self._start is None:
+            await self._send(message)
+        else:
+            self._body.append(message.get("body", b""))
+            if not message.get("more_body"):
+                await self._finish(self._start, b"".join(self._body))
+
+    async def _finish(self, start: Message, body: bytes) -> None:
+        run = _failed(body)
+        if run is None:
+            await self._send(start)
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+            return
+        ids = {name: run[name] for name in ("run_id", "session_id") if isinstance(run.get(name), str)}
+        await send_problem(self._scope, self._send, 502, "The run ended with an error of its model.", **ids)
+
+
+def _is_json_success(start: Message) -> bool:
+    kinds = [value for name, value in start["headers"] if name == b"content-type"]
+    return bool(start["status"] == 200 and kinds and kinds[0].startswith(b"application/json"))
+
+
+def _failed(body: bytes) -> dict[str, Any] | None:
+    """The run, where it is one that failed."""
+    if _MARK not in body:
+        return None
+    run = json.loads(body)
+    return run if isinstance(run, dict) and run.get("status") == "ERROR" else None
