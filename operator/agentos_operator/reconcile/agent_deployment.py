@@ -15,11 +15,12 @@ from agentos_operator.clients.kinds import (
     HTTP_ROUTE,
     INGRESS,
     POD,
+    WORKSPACE,
 )
 from agentos_operator.conditions import Aspect, build_conditions, is_ready, waiting
 from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
 from agentos_operator.errors import NotFound
-from agentos_operator.naming import deployment_labels, host_of, pod_selector
+from agentos_operator.naming import deployment_labels, host_of, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
@@ -52,8 +53,15 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
     conditions = build_conditions(
         aspects, "The runtime answers at the address in status.url.", deployment.meta.generation
     )
-    await write_status(context.kubernetes, body, conditions, fields, context.now())
+    if await write_status(context.kubernetes, body, conditions, fields, context.now()):
+        _suspect_workspace(context, key, before=body.get("status", {}).get("conditions", ()), after=conditions)
     return SETTLED if is_ready(conditions) or _is_paused(conditions) else UNSETTLED
+
+
+def _suspect_workspace(context: Context, key: Key, before: Sequence[Object], after: Sequence[Object]) -> None:
+    """Pods that stop answering may miss their schema or a right, which no watch tells of: look at the workspace."""
+    if is_ready(before) and not is_ready(after) and (workspace := workspace_of(key.namespace or "")):
+        context.mark(Key(WORKSPACE.kind, None, workspace))
 
 
 def _is_paused(conditions: Sequence[Object]) -> bool:
