@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
-from local import components, gobuild, paths, toolchain
+from local import components, crds, gobuild, paths, toolchain
 from local.api import Api, has_condition
 from local.steps import run, wait_until
 
@@ -41,11 +41,11 @@ def coredns(image: str, servers: list[str]) -> str:
 def gateway_chart() -> Path:
     """Envoy Gateway's chart out of its Go module, in the cache; its values are a template that we fill in."""
     target = paths.cache() / f"envoy-gateway-chart-{toolchain.ENVOY_GATEWAY}"
-    if not target.exists():
+    if not (target / "crds.json").exists():
         module = gobuild.module_folder(toolchain.COMMANDS["envoy-gateway"].module, toolchain.ENVOY_GATEWAY)
         partial = target.with_suffix(f".{os.getpid()}")
         shutil.copytree(module / "charts/gateway-helm", partial, copy_function=shutil.copyfile)
-        for path in partial.rglob("*"):
+        for path in (partial, *partial.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         values = (partial / "values.tmpl.yaml").read_text()
         image = f"docker.io/envoyproxy/gateway:{toolchain.ENVOY_GATEWAY}"
@@ -54,14 +54,16 @@ def gateway_chart() -> Path:
         chart = (partial / "Chart.yaml").read_text()
         chart = re.sub(r"(?m)^(version|appVersion): .*$", rf"\1: {toolchain.ENVOY_GATEWAY}", chart)
         (partial / "Chart.yaml").write_text(chart)
+        crds.collect(sorted((partial / "charts/crds/crds").rglob("*.yaml")), partial / "crds.json")
+        shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     return target
 
 
-def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "", *, hooks: bool = True) -> None:
+def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "", *, prepared: bool = False) -> None:
     """Install the controller by its chart; without `image` it pulls the published one.
 
-    Its only hook makes certificates: not needed after `make_gateway_certificates`.
+    `prepared` says that `prepare_gateway` has done what helm and the chart's only hook take long for.
     """
     settings = {
         "deployment.envoyGateway.readinessProbe.periodSeconds": "1",
@@ -72,15 +74,16 @@ def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "", *, hook
         settings["global.images.envoyGateway.image"] = image
     command: list[str | Path] = [helm, "--kubeconfig", kubeconfig, "upgrade", "--install", "envoy-gateway"]
     command += [gateway_chart(), "--namespace", DATA_PLANE_NAMESPACE, "--create-namespace", "--timeout", "5m"]
-    command += [] if hooks else ["--no-hooks"]
+    command += ["--no-hooks", "--skip-crds"] if prepared else []
     for key, value in settings.items():
         command += ["--set", f"{key}={value}"]
     advice = f"See `kubectl get events -n {DATA_PLANE_NAMESPACE}` for what kept its pods from running."
     run(command, advice=advice)
 
 
-def make_gateway_certificates(envoy_gateway: Path, api: Api, kubeconfig: Path) -> None:
-    """What the chart's hook does in a pod, which the installation would wait for: certificates for the controller."""
+def prepare_gateway(envoy_gateway: Path, api: Api, kubeconfig: Path) -> None:
+    """Apply the CRDs, and make the controller's certificates: the chart does that in a pod, and helm waits for it."""
+    crds.apply(api, gateway_chart() / "crds.json")
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": DATA_PLANE_NAMESPACE}}
     api.apply(f"/api/v1/namespaces/{DATA_PLANE_NAMESPACE}", namespace)
     place = {"KUBECONFIG": str(kubeconfig), "ENVOY_GATEWAY_NAMESPACE": DATA_PLANE_NAMESPACE}

@@ -5,18 +5,14 @@ the agent answers, because a pod that starts without it would stay unprotected (
 protected).
 """
 
-import json
 import os
 import shutil
 from pathlib import Path
 
-import yaml
-
-from local import gobuild, node, paths, toolchain
+from local import crds, gobuild, node, paths, toolchain
 from local.api import Api
 from local.machine import Machine
 from local.machine_init import MACHINE
-from local.steps import StepFailedError
 
 LLVM = Path("/usr/lib/llvm-19/bin")
 """The agent compiles its datapath when it starts, with what is called clang and llc on its PATH."""
@@ -34,20 +30,10 @@ def sources() -> Path:
         shutil.copytree(module / "bpf", partial / "bpf", copy_function=shutil.copyfile)
         for path in partial.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)  # a module cache is read-only
-        crds = [yaml.safe_load(file.read_text()) for file in sorted((module / _CRDS).rglob("*.yaml"))]
-        (partial / "crds.json").write_text(json.dumps(crds))
+        crds.collect(sorted((module / _CRDS).rglob("*.yaml")), partial / "crds.json")
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     return target
-
-
-def apply_crds(api: Api) -> None:
-    """Cilium keeps identities and endpoints in custom resources; its own operator would create them."""
-    for crd in json.loads((sources() / "crds.json").read_text()):
-        name = crd["metadata"]["name"]
-        status = api.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}", crd)
-        if status not in (200, 201):
-            raise StepFailedError(f"the API server answered {status} to {name}", "See the log of kube-apiserver.")
 
 
 def agent(binary: Path, name: str) -> list[str]:
@@ -90,8 +76,12 @@ def agent(binary: Path, name: str) -> list[str]:
     ]
 
 
-def start(machine: Machine, binaries: dict[str, Path]) -> None:
-    """Start the agent and wait until the CNI plugin could talk to it."""
+def start(machine: Machine, api: Api, binaries: dict[str, Path]) -> None:
+    """Start the agent and wait until the CNI plugin could talk to it.
+
+    It keeps identities and endpoints in custom resources, which its own operator would define.
+    """
+    crds.apply(api, sources() / "crds.json")
     home = machine.state / "cilium"
     (home / "state").mkdir(parents=True, exist_ok=True)
     shutil.copytree(sources() / "bpf", home / "lib/bpf", dirs_exist_ok=True)

@@ -101,6 +101,9 @@ def up(name: str = "agentos", *, port: int = 8080, extra: Iterable[ImageArchive]
 def _up(cluster: Cluster, port: int, extra: Iterable[ImageArchive]) -> None:
     debian.ensure(debian.NODE + debian.NETWORK_POLICY)
     binaries = toolchain.ensure(BINARIES)
+    with step("unpacked charts and sources", quiet_below=0.5):
+        cilium.sources()
+        addons.gateway_chart()
     system = images.ensure(SYSTEM_IMAGES)
     with step("removed what the last cluster left", quiet_below=1.0):
         _remove(cluster)
@@ -185,8 +188,7 @@ def _node(cluster: Cluster, binaries: dict[str, Path]) -> None:
 def _pod_network(cluster: Cluster, binaries: dict[str, Path]) -> None:
     machine = cluster.machine
     with step("pod network with policies (Cilium)"):
-        cilium.apply_crds(Api(cluster.kubeconfig))
-        cilium.start(machine, binaries)
+        cilium.start(machine, Api(cluster.kubeconfig), binaries)
         node.write_cni(machine.state, NODE_POD_SUBNET, policies=True)
     with step("node ready"):
         machine.wait_for("kubelet", cluster.node_is_ready)
@@ -204,9 +206,9 @@ def _gateway(cluster: Cluster, binaries: dict[str, Path], found: dict[str, Image
     loaded.result()
     with step("gateway (Envoy Gateway)"):
         api = Api(cluster.kubeconfig)
-        addons.make_gateway_certificates(binaries["envoy-gateway"], api, cluster.kubeconfig)
+        addons.prepare_gateway(binaries["envoy-gateway"], api, cluster.kubeconfig)
         image = found["envoy-gateway"].ref
-        addons.install_envoy_gateway(binaries["helm"], cluster.kubeconfig, image, hooks=False)
+        addons.install_envoy_gateway(binaries["helm"], cluster.kubeconfig, image, prepared=True)
         addons.apply_gateway(binaries["kubectl"], cluster.kubeconfig, found["envoy"].ref)
         addons.wait_for_gateway(api)
 
