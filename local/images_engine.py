@@ -133,6 +133,8 @@ class Buildah:
 
     def tidy(self) -> None:
         self._run("rm", "--all")
+        for left in (self.store / "tmp").glob("buildah[0-9]*"):
+            shutil.rmtree(left)
         if len(self._run("images", "--all", "--quiet").split()) > _LAYER_CACHE_LIMIT:
             self._run("rmi", "--all", "--force")
 
