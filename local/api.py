@@ -1,4 +1,4 @@
-"""A small client of the API server for readiness checks and image-free plumbing; `local` calls it, nothing else does.
+"""A small client of the API server for readiness checks and image-free plumbing of `local`, the tests and the bench.
 
 kubectl costs 0.1-0.3 s per call, too much for polling several times a second.
 """
@@ -10,26 +10,31 @@ import ssl
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import yaml
+
+
+def endpoint(kubeconfig: Path) -> tuple[SplitResult, ssl.SSLContext]:
+    """The API server's address, and the TLS that authenticates both sides."""
+    document = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    tls = ssl.create_default_context(cadata=authority)
+    # ssl loads client certificates from files only; this one lives for the length of a call, readable by us.
+    with tempfile.NamedTemporaryFile() as file:
+        for part in ("client-certificate-data", "client-key-data"):
+            file.write(base64.b64decode(user[part]))
+        file.flush()
+        tls.load_cert_chain(file.name)
+    return urlsplit(cluster["server"]), tls
 
 
 class Api:
     """One API server as its kubeconfig names it."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        document = yaml.safe_load(kubeconfig.read_text())
-        cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
-        self._server = urlsplit(cluster["server"])
-        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        self._tls = ssl.create_default_context(cadata=authority)
-        # ssl loads client certificates from files only; this one lives for the length of a call, readable by us.
-        with tempfile.NamedTemporaryFile() as file:
-            for part in ("client-certificate-data", "client-key-data"):
-                file.write(base64.b64decode(user[part]))
-            file.flush()
-            self._tls.load_cert_chain(file.name)
+        self._server, self._tls = endpoint(kubeconfig)
 
     def request(self, method: str, path: str, body: bytes | None = None, media: str = "") -> tuple[int, bytes]:
         """Send one request; 0 as the status means that nobody answered."""

@@ -1,0 +1,80 @@
+"""`python -m bench [names]` measures; `python -m bench record NAME VALUE UNIT` keeps a figure somebody else timed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bench import circumstances, first_answer, operator_memory, results, runtime
+from bench.catalog import FIGURES, PARTS, RECORDED, by_name, parts_of
+from bench.results import Entry
+from local.steps import StepFailedError, say
+
+Measured = tuple[list[Entry], dict[str, Any]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 1 for a part that failed, whose entries then stay as they were."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["record"]:
+        return _record(words[1:])
+    options = _parser().parse_args(words)
+    try:
+        parts = parts_of(options.names)
+    except KeyError as error:
+        say(f"{error.args[0]}: the figures are {', '.join(one.name for one in FIGURES)}; parts: {', '.join(PARTS)}")
+        return 2
+    return max(_measure(part, _measures(options)[part]) for part in parts)
+
+
+def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured]]:
+    rounds, name = options.rounds, options.cluster
+    return {
+        "runtime": lambda: runtime.measure(runtime.Plan(rounds, options.runs)),
+        "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
+        "operator-memory": lambda: operator_memory.measure(operator_memory.Plan(name, options.rest)),
+    }
+
+
+def _measure(part: str, measure: Callable[[], Measured]) -> int:
+    """Write as soon as a part is done: a later one that fails takes nothing with it."""
+    say(f"{part}:")
+    try:
+        entries, details = measure()
+    except StepFailedError as error:
+        say(f"{error.step or part}: {error.why}\n{error.advice}")
+        return 1
+    results.save(entries)
+    results.save_details(part, details)
+    for one in entries:
+        print(results.describe(one))
+    return 0
+
+
+def _record(words: Sequence[str]) -> int:
+    recorded = [figure.name for figure in FIGURES if figure.part == RECORDED]
+    parser = argparse.ArgumentParser(prog="python -m bench record")
+    parser.add_argument("name", choices=recorded)
+    parser.add_argument("value", type=float)
+    parser.add_argument("unit", choices=sorted({by_name(name).unit for name in recorded}))
+    options = parser.parse_args(words)
+    one = results.entry(by_name(options.name), options.value, None, circumstances.now())
+    results.save([one])
+    print(results.describe(one))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, and merge into bench/results/.")
+    parser.add_argument("names", nargs="*", help=f"figures, or parts ({', '.join(PARTS)}); all without any")
+    parser.add_argument("--rounds", type=int, default=7, help="pairs of measurements (default: 7)")
+    parser.add_argument("--runs", type=int, default=300, help="runs of each load (default: 300)")
+    parser.add_argument("--rest", type=float, default=60.0, help="seconds of rest before the operator is weighed")
+    parser.add_argument("--cluster", default="", help="local cluster to use; the one that is up, else one of its own")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

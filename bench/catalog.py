@@ -1,0 +1,48 @@
+"""Every figure there is, with its unit, its goal and the part that measures it; the order is that of the results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure as the results name it."""
+
+    name: str
+    unit: str
+    goal: str
+    """In the language of `bench.goals`; empty where a figure is only reported."""
+    part: str
+    """The part of the bench that measures it; `recorded` ones are timed by whoever runs the command."""
+
+
+FIGURES = (
+    Figure("apply-to-first-answer", "s", "<= 1.0 x baseline", "first-answer"),
+    Figure("runtime-throughput", "requests/s", ">= 0.95 x baseline", "runtime"),
+    Figure("runtime-p50", "ms", "<= baseline + 2 ms", "runtime"),
+    Figure("runtime-memory", "MiB", "<= baseline + 10 MiB", "runtime"),
+    Figure("runtime-start", "s", "<= 1.0 x baseline", "runtime"),
+    Figure("runtime-start-empty", "s", "<= 1.0 x baseline", "runtime"),
+    Figure("operator-idle-memory", "MB", "< 110 MB", "operator-memory"),
+    Figure("make-up-cold", "s", "", "recorded"),
+    Figure("make-up-warm", "s", "", "recorded"),
+    Figure("ci-cold", "s", "", "recorded"),
+    Figure("ci-warm", "s", "", "recorded"),
+)
+RECORDED = "recorded"
+PARTS = ("runtime", "first-answer", "operator-memory")
+"""In the order of a whole run: what needs no cluster comes before there is one."""
+
+
+def by_name(name: str) -> Figure:
+    """The figure; KeyError when there is none."""
+    return {figure.name: figure for figure in FIGURES}[name]
+
+
+def parts_of(words: list[str]) -> list[str]:
+    """The parts that measure what `words` name, figures or parts; all of them for no words. KeyError for a stranger."""
+    wanted = {word if word in PARTS else by_name(word).part for word in words} or set(PARTS)
+    if RECORDED in wanted:
+        raise KeyError("recorded figures are written by `record`")
+    return [part for part in PARTS if part in wanted]
