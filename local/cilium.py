@@ -12,7 +12,7 @@ from pathlib import Path
 from local import crds, gobuild, node, paths, toolchain
 from local.api import Api
 from local.machine import Machine
-from local.machine_init import MACHINE
+from local.machine_root import MACHINE
 
 LLVM = Path("/usr/lib/llvm-19/bin")
 """The agent compiles its datapath when it starts, with what is called clang and llc on its PATH."""

@@ -1,40 +1,23 @@
 """The project's own local cluster: `python -m local` and `local.targets` bring it up and down, cluster tests too.
 
-What does not depend on each other starts at the same time; what waits, polls. See docs/local-cluster.md.
+docs/local-cluster.md tells people what it is made of.
 """
 
 import fcntl
+import re
 import shutil
 import socket
 import sys
-import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from local import (
-    addons,
-    cilium,
-    components,
-    debian,
-    images,
-    network,
-    node,
-    nodeimages,
-    paths,
-    processes,
-    toolchain,
-)
-from local.api import Api, has_condition
-from local.components import NODE_POD_SUBNET, ControlPlane
-from local.controlplane import make_credentials
+from local import addons, bringup, cilium, debian, images, nodeimages, paths, processes, toolchain
+from local.api import Api
 from local.images import ImageArchive
 from local.machine import Machine
-from local.machine_init import MACHINE
-from local.pki import Authority, Identity
-from local.steps import StepFailedError, cancelled, say, step, wait_until
+from local.steps import StepFailedError, say, step
 
 BINARIES = (*toolchain.CONTROL_PLANE, *toolchain.NODE, "envoy-gateway")
 SYSTEM_IMAGES = ("pause", "coredns", "envoy", "envoy-gateway")
@@ -47,6 +30,11 @@ class Cluster:
 
     name: str = "agentos"
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", self.name):
+            why = f"{self.name!r} cannot be the name of a cluster, which becomes a host name and a folder"
+            raise StepFailedError(why, "Use at most 40 lower-case letters, digits and dashes.")
+
     @property
     def machine(self) -> Machine:
         """The namespaces that it lives in."""
@@ -55,7 +43,7 @@ class Cluster:
     @property
     def kubeconfig(self) -> Path:
         """The admin's kubeconfig; the host reaches the server in it."""
-        return self.machine.state / "kubeconfigs/admin.yaml"
+        return self.machine.kubeconfig
 
     @property
     def gateway_address(self) -> str:
@@ -76,8 +64,7 @@ class Cluster:
 
     def node_is_ready(self) -> bool:
         """Whether the one node takes pods."""
-        item = Api(self.kubeconfig).get(f"/api/v1/nodes/{self.name}")
-        return bool(item and has_condition(item, "Ready"))
+        return bringup.node_is_ready(self.machine)
 
     def load(self, found: Iterable[ImageArchive]) -> None:
         """Put images into the node."""
@@ -109,7 +96,7 @@ def _up(cluster: Cluster, port: int, extra: Iterable[ImageArchive]) -> None:
         _remove(cluster)
     listener = _listen(port)
     try:
-        _start(cluster, binaries, {**system, **{image.name: image for image in extra}})
+        bringup.start(cluster.machine, binaries, {**system, **{image.name: image for image in extra}})
         _forward(cluster, port, listener)
     finally:
         listener.close()
@@ -125,124 +112,6 @@ def down(name: str = "agentos") -> None:
 def _remove(cluster: Cluster) -> None:
     cluster.machine.stop()
     shutil.rmtree(cluster.machine.state, ignore_errors=True)
-
-
-def _start(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageArchive]) -> None:
-    """Start everything. Two strands meet: containerd with its images, and the control plane with the network."""
-    machine = cluster.machine
-    plane = _prepare(cluster, binaries, found["pause"].ref)
-    with step("machine"):
-        machine.start()
-    with _strands() as pool:
-        runtime = pool.submit(nodeimages.start_containerd, machine)
-        loaded = pool.submit(_load, runtime, machine, found.values())
-        with step("control plane"):
-            _control_plane(machine, plane)
-        network = pool.submit(_pod_network, cluster, binaries)
-        runtime.result()
-        _node(cluster, binaries)
-        pending = [loaded, network, pool.submit(_dns, cluster, binaries["kubectl"], found, loaded)]
-        pending.append(pool.submit(_gateway, cluster, binaries, found, loaded))
-        _gather(pending)
-
-
-def _load(runtime: Future[None], machine: Machine, found: Iterable[ImageArchive]) -> None:
-    runtime.result()
-    with step("images", quiet_below=0.5):
-        nodeimages.prune(machine, found)
-        nodeimages.load(machine, found)
-
-
-def _prepare(cluster: Cluster, binaries: dict[str, Path], pause: str) -> ControlPlane:
-    """Write every file that the components read; returns the control plane as they see it."""
-    machine, name = cluster.machine, cluster.name
-    address = machine.link.node
-    paths.private_folder(machine.state)
-    kubelet = Identity("kubelet", f"system:node:{name}", "system:nodes")
-    outside = ControlPlane(binaries, machine.state, address)
-    make_credentials(outside, (address, "127.0.0.1", "localhost"), [kubelet])
-    server = Identity("kubelet-server", f"system:node:{name}", "system:nodes", hosts=(name, address))
-    Authority(machine.state / "pki").issue(server)
-    node.write(machine.state, network.name_servers(), node.ContainerRuntime(pause, nodeimages.snapshotter(name)))
-    inside = {key: cilium.inside(path) for key, path in binaries.items()}
-    return replace(outside, binaries=inside, folder=MACHINE)
-
-
-def _control_plane(machine: Machine, plane: ControlPlane) -> None:
-    api = Api(Cluster(machine.name).kubeconfig)
-    machine.launch("etcd", components.etcd(plane))
-    machine.launch("kube-apiserver", components.apiserver(plane))
-    machine.wait_for("kube-apiserver", api.is_ready)
-    machine.launch("kube-controller-manager", components.controller_manager(plane))
-    machine.launch("kube-scheduler", components.scheduler(plane))
-
-
-def _node(cluster: Cluster, binaries: dict[str, Path]) -> None:
-    machine = cluster.machine
-    kubelet = node.kubelet(cilium.inside(binaries["kubelet"]), cluster.name, machine.link.node)
-    machine.launch("kubelet", kubelet)
-    proxy = [str(cilium.inside(binaries["kube-proxy"])), f"--config={MACHINE / 'conf/kube-proxy.yaml'}"]
-    machine.launch("kube-proxy", [*proxy, f"--hostname-override={cluster.name}"])
-
-
-def _pod_network(cluster: Cluster, binaries: dict[str, Path]) -> None:
-    machine = cluster.machine
-    with step("pod network with policies (Cilium)"):
-        cilium.start(machine, Api(cluster.kubeconfig), binaries)
-        node.write_cni(machine.state, NODE_POD_SUBNET, policies=True)
-    with step("node ready"):
-        machine.wait_for("kubelet", cluster.node_is_ready)
-
-
-def _dns(cluster: Cluster, kubectl: Path, found: dict[str, ImageArchive], loaded: Future[None]) -> None:
-    loaded.result()
-    with step("cluster DNS"):
-        text = addons.coredns(found["coredns"].ref, network.name_servers())
-        addons.kubectl_apply(kubectl, cluster.kubeconfig, text)
-        _wait_for_deployment(cluster, "kube-system", "coredns")
-
-
-def _gateway(cluster: Cluster, binaries: dict[str, Path], found: dict[str, ImageArchive], loaded: Future[None]) -> None:
-    loaded.result()
-    with step("gateway (Envoy Gateway)"):
-        api = Api(cluster.kubeconfig)
-        addons.prepare_gateway(binaries["envoy-gateway"], api, cluster.kubeconfig)
-        image = found["envoy-gateway"].ref
-        addons.install_envoy_gateway(binaries["helm"], cluster.kubeconfig, image, prepared=True)
-        addons.apply_gateway(binaries["kubectl"], cluster.kubeconfig, found["envoy"].ref)
-        addons.wait_for_gateway(api)
-
-
-def _wait_for_deployment(cluster: Cluster, namespace: str, name: str) -> None:
-    api = Api(cluster.kubeconfig)
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
-    wait_until(
-        lambda: has_condition(api.get(path) or {}, "Available"),
-        what=f"{namespace}/{name}",
-        timeout=180,
-        advice=f"See `kubectl describe pods -n {namespace}`.",
-    )
-
-
-def _gather(pending: list[Future[None]]) -> None:
-    """Wait for all; the first failure is raised as soon as there is one."""
-    while pending:
-        for future in [future for future in pending if future.done()]:
-            future.result()
-            pending.remove(future)
-        time.sleep(0.05)
-
-
-@contextmanager
-def _strands() -> Iterator[ThreadPoolExecutor]:
-    """Threads for steps that run side by side; when one fails, the others stop waiting."""
-    cancelled.clear()
-    with ThreadPoolExecutor() as pool:
-        try:
-            yield pool
-        except BaseException:
-            cancelled.set()
-            raise
 
 
 @contextmanager

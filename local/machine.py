@@ -37,6 +37,11 @@ class Machine:
         return paths.state(self.name)
 
     @property
+    def kubeconfig(self) -> Path:
+        """The admin's kubeconfig, which works inside and outside."""
+        return self.state / "kubeconfigs/admin.yaml"
+
+    @property
     def link(self) -> network.Link:
         """Its connection to the host."""
         return network.link(self.name)
@@ -49,6 +54,7 @@ class Machine:
         """Start an empty machine. What a killed predecessor left must have been removed (`stop`)."""
         for folder in ("logs", "cache"):
             paths.private_folder(self.state / folder)
+        network.load_modules()
         folders = cgroups.create(self.name)
         init = self._spawn([folder / "cgroup.procs" for folder in folders])
         processes.remember(self.state / "init.json", init)

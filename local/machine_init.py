@@ -1,8 +1,8 @@
 """Process 1 of a cluster's machine; `local.machine` starts it inside fresh namespaces, nobody else does.
 
-It builds the machine's own root (the host's programs, but private /run, /var and /sys), then starts components on
-request, restarts those that end, and reaps orphans. When it dies, the kernel ends everything inside: that is the
-whole clean-up of a cluster. Only the standard library, all of it imported before the root changes.
+It has the machine's own root built (local/machine_root.py), then starts components on request, restarts those that
+end, and reaps orphans. When it dies, the kernel ends everything inside: that is the whole clean-up of a cluster.
+Only the standard library, all of it imported before the root changes.
 """
 
 import json
@@ -17,22 +17,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import cgroups
+from local import machine_root
+from local.machine_root import MACHINE
 
-MACHINE = Path("/machine")
-"""The cluster's state folder as seen from inside: a short path, because sockets lie under it."""
-_OWN = frozenset({"dev", "machine", "proc", "run", "sys", "var", "lost+found"})
-_OWN_IN_VAR = frozenset({"lib", "log", "run"})
-_OWN_IN_VAR_LIB = frozenset({"cilium", "cni", "containerd", "containers", "docker", "etcd", "kubelet"})
-_KUBELET_TUNABLES = {
-    # The kubelet insists on these host-wide settings. It is shown the values that it wants; the host keeps its own.
-    "vm/overcommit_memory": "1",
-    "vm/panic_on_oom": "0",
-    "kernel/panic": "10",
-    "kernel/panic_on_oops": "1",
-    "kernel/keys/root_maxkeys": "1000000",
-    "kernel/keys/root_maxbytes": "25000000",
-}
 _RESTART_DELAY = 1.0
 
 
@@ -168,88 +155,9 @@ class Supervisor:
             os.waitpid(component.pid, 0)
 
 
-def _call(*command: str | Path) -> None:
-    subprocess.run([str(word) for word in command], check=True)
-
-
-def _bind(source: str | Path, target: Path, *, recursive: bool = False) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    _call("mount", "--rbind" if recursive else "--bind", source, target)
-
-
-def _mirror(source: Path, target: Path, own: frozenset[str]) -> None:
-    """Show the host's folders and links in `source`, except those of which the machine has its own."""
-    target.mkdir(exist_ok=True)
-    for entry in os.scandir(source):
-        if entry.name in own:
-            continue
-        if entry.is_symlink():
-            (target / entry.name).symlink_to(os.readlink(entry.path))
-        elif entry.is_dir():
-            _bind(entry.path, target / entry.name, recursive=True)
-
-
-def _lay_out(root: Path, state: Path, cache: Path, name: str) -> None:
-    """Fill the new root: the host's folders as they are, private ones where a cluster writes."""
-    _mirror(Path("/"), root, _OWN)
-    _mirror(Path("/var"), root / "var", _OWN_IN_VAR)
-    _mirror(Path("/var/lib"), root / "var/lib", _OWN_IN_VAR_LIB)
-    _bind(state, root / "machine")
-    _bind(cache, root / "machine/cache")
-    _bind(cache / "nodes" / name, root / "var/lib/containerd")
-    for folder in ("lib/kubelet", "lib/cni", "log"):
-        (state / "var" / folder).mkdir(parents=True, exist_ok=True)
-        _bind(state / "var" / folder, root / "var" / folder)
-    for folder in ("run", "proc", "sys"):
-        (root / folder).mkdir()
-    (root / "var/run").symlink_to("/run")
-    _bind("/dev", root / "dev", recursive=True)
-    _call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", root / "run")
-    _call("mount", "-t", "proc", "proc", root / "proc")
-    _call("mount", "-t", "sysfs", "sysfs", root / "sys")
-
-
-def _mount_cgroups(base: Path, found: list[cgroups.Hierarchy]) -> None:
-    """The host's hierarchies under the same names; the cgroup namespace makes the cluster's own cgroup their root."""
-    if [hierarchy.mount for hierarchy in found] == [base]:
-        _call("mount", "-t", "cgroup2", "cgroup2", base)
-        return
-    _call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", base)
-    for hierarchy in found:
-        target = base / hierarchy.mount.name
-        target.mkdir()
-        kind = "cgroup2" if hierarchy.version == 2 else "cgroup"
-        options = ["-o", hierarchy.options] if hierarchy.options else []
-        _call("mount", "-t", kind, *options, kind, target)
-        for controller in hierarchy.options.split(",") if "," in hierarchy.options else []:
-            (base / controller).symlink_to(hierarchy.mount.name)
-
-
-def build_root(state: Path, cache: Path, name: str) -> None:
-    """Give the machine its own root, invisible to the host."""
-    found = cgroups.hierarchies()
-    _call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
-    root = Path("/run/root")
-    root.mkdir()
-    _call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", root)
-    _lay_out(root, state, cache, name)
-    (root / "old").mkdir()
-    os.chdir(root)
-    _call("pivot_root", ".", "old")
-    os.chdir("/")
-    _call("umount", "-l", "/old")
-    Path("/old").rmdir()
-    _mount_cgroups(Path("/sys/fs/cgroup"), found)
-    if Path("/sys/fs/bpf").exists():
-        _call("mount", "-t", "bpf", "bpf", "/sys/fs/bpf")
-    for key, value in _KUBELET_TUNABLES.items():
-        shown = Path("/run/tunables") / key
-        shown.parent.mkdir(parents=True, exist_ok=True)
-        shown.write_text(f"{value}\n")
-        _call("mount", "--bind", shown, Path("/proc/sys") / key)
-    _call("mount", "--make-rshared", "/")
+def _bring_up_network(name: str) -> None:
     socket.sethostname(name)
-    _call("ip", "link", "set", "lo", "up")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     for setting in ("ipv4/ip_forward", "bridge/bridge-nf-call-iptables"):
         file = Path("/proc/sys/net") / setting
         if file.exists():
@@ -264,7 +172,8 @@ def main() -> None:
     sys.stdin.read()  # the host moves us into a leaf cgroup first: children would stay behind
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    build_root(state, cache, name)
+    machine_root.build(state, cache, name)
+    _bring_up_network(name)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     control = MACHINE / "init.sock"
     control.unlink(missing_ok=True)

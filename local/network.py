@@ -8,6 +8,7 @@ own rules is touched; a host that drops forwarded traffic keeps its pods offline
 
 import ipaddress
 import json
+import subprocess
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,12 @@ def link(name: str) -> Link:
         subnet=str(subnet),
         table=f"agentos_local_{key:08x}",
     )
+
+
+def load_modules() -> None:
+    """Ask for what a pod network needs; a kernel that has it built in answers with an error that means nothing."""
+    for module in ("overlay", "br_netfilter", "nf_conntrack", "veth"):
+        subprocess.run(["modprobe", "--quiet", module], capture_output=True, check=False)
 
 
 def connect(link: Link, init: int) -> None:

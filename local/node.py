@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from local import components, paths
-from local.machine_init import MACHINE
+from local.machine_root import MACHINE
 
 DEBIAN_CNI = Path("/usr/lib/cni")
 CNI_BIN = MACHINE / "cni/bin"
