@@ -76,22 +76,40 @@ class Arena:
     operator_session: psycopg.Connection
 
 
-@pytest.fixture(scope="session", params=[17, 15], ids=["pg17", "pg15"])
-def postgres(request: pytest.FixtureRequest, postgres_of: Postgres) -> PostgresProcess:
-    """A running server."""
-    return postgres_of(request.param)
-
-
-@pytest.fixture(scope="session", params=["superuser", "createrole"])
-def admin_kind(request: pytest.FixtureRequest) -> str:
-    """Which role the operator has: the embedded PostgreSQL's superuser, or the recommended one."""
-    kind: str = request.param
+@pytest.fixture(
+    scope="session",
+    params=[(17, "createrole"), (17, "superuser"), (15, "createrole")],
+    ids=["pg17-createrole", "pg17-superuser", "pg15-createrole"],
+)
+def _kind(request: pytest.FixtureRequest) -> tuple[int, str]:
+    kind: tuple[int, str] = request.param
     return kind
 
 
+@pytest.fixture(scope="session")
+def postgres(_kind: tuple[int, str], postgres_of: Postgres) -> PostgresProcess:
+    """A running server."""
+    return postgres_of(_kind[0])
+
+
+@pytest.fixture(scope="session")
+def admin_kind(_kind: tuple[int, str]) -> str:
+    """Which role the operator has: the recommended one, or a superuser."""
+    return _kind[1]
+
+
+@pytest.fixture(scope="module")
+def settings(
+    postgres: PostgresProcess, admin_kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerSettings]:
+    """A database that the tests of a module share, and the operator's credentials for it."""
+    with _fresh_database(postgres, admin_kind, tmp_path_factory.mktemp("credentials")) as settings:
+        yield settings
+
+
 @pytest.fixture
-def settings(postgres: PostgresProcess, admin_kind: str, tmp_path: Path) -> Iterator[ServerSettings]:
-    """An empty database and the operator's credentials for it."""
+def fresh_settings(postgres: PostgresProcess, admin_kind: str, tmp_path: Path) -> Iterator[ServerSettings]:
+    """A database, and a role of the operator, for a test that changes them as a whole."""
     with _fresh_database(postgres, admin_kind, tmp_path) as settings:
         yield settings
 
@@ -143,6 +161,12 @@ async def server(settings: ServerSettings) -> AsyncIterator[PostgresServer]:
 def admin(postgres: PostgresProcess, settings: ServerSettings) -> Admin:
     """A superuser who is not the operator."""
     return Admin(postgres, settings.database)
+
+
+@pytest.fixture
+def fresh_admin(postgres: PostgresProcess, fresh_settings: ServerSettings) -> Admin:
+    """The superuser in the test's own database."""
+    return Admin(postgres, fresh_settings.database)
 
 
 @pytest.fixture

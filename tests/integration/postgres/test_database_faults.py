@@ -123,48 +123,50 @@ async def test_connections_that_died_while_idle_are_replaced_unnoticed(
 
 
 async def test_a_read_only_server_is_unavailable_until_it_is_not(
-    settings: ServerSettings, desired: WorkspaceDatabase, admin: Admin
+    fresh_settings: ServerSettings, desired: WorkspaceDatabase, fresh_admin: Admin
 ) -> None:
-    admin.run(f"ALTER DATABASE {settings.database} SET default_transaction_read_only = on")
-    server = PostgresServer(settings)
+    fresh_admin.run(f"ALTER DATABASE {fresh_settings.database} SET default_transaction_read_only = on")
+    server = PostgresServer(fresh_settings)
     with pytest.raises(DatabaseUnavailable, match="read-only"):
         await server.ensure_workspace(desired, new_credential())
     await server.close()
-    admin.run(
+    fresh_admin.run(
         "SET default_transaction_read_only = off",
-        f"ALTER DATABASE {settings.database} RESET default_transaction_read_only",
+        f"ALTER DATABASE {fresh_settings.database} RESET default_transaction_read_only",
     )
     await server.ensure_workspace(desired, new_credential())
     await server.close()
 
 
-async def test_too_many_connections_is_unavailable(settings: ServerSettings, admin: Admin, admin_kind: str) -> None:
+async def test_too_many_connections_is_unavailable(
+    fresh_settings: ServerSettings, fresh_admin: Admin, admin_kind: str
+) -> None:
     if admin_kind == "superuser":
         pytest.skip("a superuser has connections reserved")
-    role = (settings.credentials_dir / "username").read_text().strip()
-    admin.run(f"ALTER ROLE {role} CONNECTION LIMIT 0")
-    server = PostgresServer(settings)
+    role = (fresh_settings.credentials_dir / "username").read_text().strip()
+    fresh_admin.run(f"ALTER ROLE {role} CONNECTION LIMIT 0")
+    server = PostgresServer(fresh_settings)
     with pytest.raises(DatabaseUnavailable, match="too many connections"):
         await server.prepare()
-    admin.run(f"ALTER ROLE {role} CONNECTION LIMIT -1")
+    fresh_admin.run(f"ALTER ROLE {role} CONNECTION LIMIT -1")
     await server.prepare()
     await server.close()
 
 
 async def test_a_rotated_operator_password_is_used_without_a_restart(
-    settings: ServerSettings, admin: Admin, admin_kind: str, postgres: PostgresProcess
+    fresh_settings: ServerSettings, fresh_admin: Admin, admin_kind: str, postgres: PostgresProcess
 ) -> None:
     if admin_kind == "superuser":
         pytest.skip("the superuser is shared by all tests")
-    role = (settings.credentials_dir / "username").read_text().strip()
-    server = PostgresServer(settings)
+    role = (fresh_settings.credentials_dir / "username").read_text().strip()
+    server = PostgresServer(fresh_settings)
     await server.prepare()
     await server.close()
-    admin.run(f"ALTER ROLE {role} PASSWORD 'planted-rotated-password'")
+    fresh_admin.run(f"ALTER ROLE {role} PASSWORD 'planted-rotated-password'")
     with pytest.raises(DatabaseForbidden, match="authentication failed") as refused:
         await server.prepare()
     assert "planted" not in str(refused.value)
-    (settings.credentials_dir / "password").write_text("planted-rotated-password\n")
+    (fresh_settings.credentials_dir / "password").write_text("planted-rotated-password\n")
     await server.prepare()
     await server.close()
 

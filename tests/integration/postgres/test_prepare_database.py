@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from tests.integration.postgres.conftest import Admin, Tenant
 
 
+@pytest.fixture
+def settings(fresh_settings: ServerSettings) -> ServerSettings:
+    """These tests are about the database as a whole, so each has its own."""
+    return fresh_settings
+
+
 async def test_a_prepared_database_is_not_written_again(server: PostgresServer) -> None:
     assert (await server.prepare()).writes == 0
 
@@ -65,6 +71,23 @@ async def test_a_workspace_finds_an_unprepared_database_and_prepares_it(
     await server.ensure_workspace(desired, credential)
     assert (await server.prepare()).writes == 0
     assert await server.can_log_in(desired.names.login_a, credential.password)
+    await server.close()
+
+
+async def test_a_database_that_was_opened_is_closed_by_a_later_workspace_and_warned_about_once(
+    settings: ServerSettings, desired: WorkspaceDatabase, admin: Admin, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 1000.0
+    server = PostgresServer(settings, clock=lambda: now)
+    credential = new_credential()
+    await server.ensure_workspace(desired, credential)
+    admin.run(f"GRANT CONNECT ON DATABASE {settings.database} TO PUBLIC")
+    assert (await server.ensure_workspace(desired, credential)).writes == 0
+    now += 601
+    assert (await server.ensure_workspace(desired, credential)).writes == 1
+    assert server.facts is not None
+    logged = [record.getMessage() for record in caplog.records]
+    assert sorted(logged) == sorted(f"PostgreSQL server default: {text}" for text in server.facts.warnings)
     await server.close()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agentos_operator.clients.postgres import hardening, removal
@@ -16,6 +18,9 @@ from agentos_operator.clients.postgres.removal import Removal
 from agentos_operator.clients.postgres.settings import ServerSettings, login_url
 from agentos_operator.clients.postgres.workspace import WorkspaceDatabase, check_ownership, plan, set_password
 from agentos_operator.database_names import DatabaseNames
+
+_log = logging.getLogger(__name__)
+_PREPARE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +43,21 @@ class PostgresServer:
     All methods raise the errors drawn in ``errors`` and nothing else of their own.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
+        self.facts: ServerFacts | None = None
+        """What the last ``prepare`` found; None before the first."""
         self._connections = Connections(settings)
+        self._clock = clock
+        self._due = 0.0
 
     async def prepare(self) -> ServerFacts:
-        """Harden the database and report about the server; at startup and at each resync."""
-        return await self._connections.run(lambda session: hardening.prepare(session, self.settings))
+        """Harden the database and report about the server.
+
+        ``ensure_workspace`` does so by itself before the first workspace and every ten minutes, because a
+        workspace in a database that lets everybody in is not isolated. New warnings are logged.
+        """
+        return await self._connections.run(self._prepare)
 
     async def ensure_workspace(
         self,
@@ -99,13 +112,22 @@ class PostgresServer:
         """Close all idle connections."""
         await self._connections.close()
 
+    async def _prepare(self, session: Session) -> ServerFacts:
+        facts = await hardening.prepare(session, self.settings)
+        for warning in facts.warnings:
+            if self.facts is None or warning not in self.facts.warnings:
+                _log.warning("PostgreSQL server %s: %s", self.settings.name, warning)
+        self.facts = facts
+        self._due = self._clock() + _PREPARE_SECONDS
+        return facts
+
     async def _ensure(
         self, session: Session, desired: WorkspaceDatabase, credentials: Mapping[str, Credential | None]
     ) -> Ensured:
         facts = await gather(session, self.settings.database, desired.names)
         check_ownership(self.settings.name, facts, desired.names, desired.uid)
-        if not facts.tenants_exist:
-            await hardening.prepare(session, self.settings)
+        if not facts.tenants_exist or self._clock() >= self._due:
+            await self._prepare(session)
         planned = plan(desired, facts, self.settings.database, credentials)
         await session.apply(planned.statements)
         return Ensured(session.reads, session.writes, (), planned.warnings)
