@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from local.steps import StepFailedError, run, say, step
 
@@ -25,6 +26,24 @@ NETWORK_POLICY = ("clang-19", "llvm-19", "bpftool")
 IMAGES = ("buildah", "debootstrap", "busybox-static", "ca-certificates")
 POSTGRES = ("postgresql",)
 
+_PROGRAMS = {
+    "busybox-static": "busybox",
+    "ca-certificates": "/etc/ssl/certs/ca-certificates.crt",
+    "containernetworking-plugins": "/usr/lib/cni/bridge",
+    "etcd-server": "etcd",
+    "iproute2": "ip",
+    "kmod": "modprobe",
+    "llvm-19": "/usr/lib/llvm-19/bin/llc",
+    "nftables": "nft",
+    "util-linux": "unshare",
+}
+"""What shows that a package is there, where that is not a program of the package's own name.
+
+Not its name: a host whose containerd came with Docker must keep that one.
+"""
+_SEARCH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
+"""Administrators' programs are not on everybody's PATH."""
+
 
 def ensure(names: tuple[str, ...]) -> None:
     """Install those of `names` that are missing; nothing happens, and nothing is asked for, when none is."""
@@ -43,10 +62,19 @@ def ensure(names: tuple[str, ...]) -> None:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120"]
         run([*apt, "update"], advice=advice, env=environment)
-        run([*apt, "install", "-y", "--no-install-recommends", *missing], advice=advice, env=environment)
+        run([*apt, "install", "-y", "--no-remove", "--no-install-recommends", *missing], advice=advice, env=environment)
 
 
 def _is_installed(name: str) -> bool:
+    evidence = _PROGRAMS.get(name, name)
+    return Path(evidence).exists() if evidence.startswith("/") else _on_path(evidence) or _is_package(name)
+
+
+def _on_path(program: str) -> bool:
+    return shutil.which(program, path=_SEARCH) is not None
+
+
+def _is_package(name: str) -> bool:
     query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", name]
     try:
         return subprocess.run(query, capture_output=True, text=True, check=False).stdout == "installed"

@@ -5,10 +5,12 @@ first `up` of a machine spends most of its time here).
 """
 
 import fcntl
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,21 +95,29 @@ def path_of(name: str) -> Path:
 
 
 def ensure(names: Iterable[str] = tuple(COMMANDS)) -> dict[str, Path]:
-    """Return every named binary, building those that are nowhere yet, one after the other: each uses all cores."""
+    """Return every named binary, building those that are nowhere yet.
+
+    A build keeps about four cores busy, so machines with more run several side by side.
+    """
     wanted = list(names)
     missing = [name for name in wanted if not path_of(name).exists()]
-    for number, name in enumerate(missing, start=1):
-        command = COMMANDS[name]
-        say(f"  building {name} {command.version} ({number} of {len(missing)}; this machine keeps it) ...")
-        with step(f"built {name}"):
-            _build(command)
+    with ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 4)) as pool:
+        builds = [
+            pool.submit(_build, COMMANDS[name], f"{number} of {len(missing)}")
+            for number, name in enumerate(missing, start=1)
+        ]
+        for build in builds:
+            build.result()
     return {name: path_of(name) for name in wanted}
 
 
-def _build(command: GoCommand) -> None:
+def _build(command: GoCommand, place: str) -> None:
     target = _cached(command.name)
-    with _locked(target.with_suffix(".lock")):
-        if not target.exists():
+    with _locked(target.with_name(f"{target.name}.lock")):
+        if target.exists():
+            return
+        say(f"  building {command.name} {command.version} ({place}; this machine keeps it) ...")
+        with step(f"built {command.name}"):
             gobuild.build(command, target)
 
 
