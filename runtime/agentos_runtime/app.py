@@ -20,7 +20,7 @@ from agno.os.scopes import get_default_scope_mappings, get_required_scopes_for_r
 from agno.os.settings import AgnoAPISettings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from agentos_runtime.agents.compile import compile_agents
+from agentos_runtime.agents.compile import ReadSecret, compile_agents
 from agentos_runtime.agents.models import DeferredModel
 from agentos_runtime.asgi import App
 from agentos_runtime.auth.middleware import PUBLIC, Authentication
@@ -34,7 +34,7 @@ from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
 from agentos_runtime.http.requests import Requests
 from agentos_runtime.settings import Settings
-from agentos_runtime.spec import SecretRef, Spec
+from agentos_runtime.spec import Spec
 from agentos_runtime.warmup import Warmup
 
 _SCOPES_AGNO_FORGOT = {
@@ -45,7 +45,6 @@ _SCOPES_AGNO_FORGOT = {
 }
 """Routes agno's own table does not name and so leaves open to any valid token. Others that it does not name
 are refused."""
-ReadSecret = Callable[[SecretRef, str], str]
 
 
 @dataclass(frozen=True)
@@ -78,10 +77,10 @@ def create_app(
 
     async def work() -> None:
         await asyncio.to_thread(_load_models, agents)
-        await asyncio.wrap_future(prepared)
-        await _read_tables(database)
         gc.freeze()
         gc.enable()
+        await asyncio.wrap_future(prepared)
+        await _read_tables(database)
 
     warmup = Warmup(served, work, PUBLIC, give_up)
     return Application(asgi=_layers(settings, warmup, health), warmup=warmup)
@@ -89,9 +88,13 @@ def create_app(
 
 def _health(settings: Settings, engine: AsyncEngine, prepared: Future[None]) -> Health:
     """A laptop's file is always there, and its errors are never those of a database that is away."""
+
+    def is_prepared() -> bool:
+        return prepared.done() and prepared.exception() is None
+
     if settings.database.is_sqlite:
-        return Health(always, prepared=prepared.done)
-    health = Health(postgres_ping(settings.database), prepared=prepared.done)
+        return Health(always, is_prepared)
+    health = Health(postgres_ping(settings.database), is_prepared)
     watch(engine, health)
     return health
 

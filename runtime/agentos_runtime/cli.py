@@ -8,20 +8,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from agentos_runtime import termination
 from agentos_runtime.errors import EXIT_CONFIG, StartupError
 from agentos_runtime.settings import Environ, Settings, settings_from
 from agentos_runtime.spec import load_spec
-from agentos_runtime.termination import report
 
 
 def main(argv: Sequence[str] | None = None, environ: Environ = os.environ) -> int:
     """Run a command; the exit code is 78 where something has to be changed before it can work."""
     options = _parser().parse_args(argv)
-    log = Path(environ.get("AGENTOS_TERMINATION_LOG") or "/dev/termination-log")
+    log = Path(environ.get("AGENTOS_TERMINATION_LOG") or termination.DEFAULT)
     try:
         return _serve(options, environ) if options.command == "serve" else _migrate(environ)
     except StartupError as error:
-        report(error, log)
+        termination.report(error, log)
         return EXIT_CONFIG
 
 

@@ -61,7 +61,8 @@ class _NoEchoes(logging.Filter):
 class _Printed(io.TextIOBase):
     """Takes the place of stdout or stderr: agno prints tracebacks, tools print what they like."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, file: int) -> None:
+        self._file = file
         self._logger = logging.getLogger(name)
         self._rest = ""
 
@@ -75,6 +76,10 @@ class _Printed(io.TextIOBase):
     def writable(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        """The stream's own, for programs that inherit it."""
+        return self._file
+
 
 def configure(constants: dict[str, str], secrets: Iterable[str]) -> None:
     """Route everything that is logged or printed to the one handler."""
@@ -86,4 +91,4 @@ def configure(constants: dict[str, str], secrets: Iterable[str]) -> None:
     root.setLevel(logging.INFO)
     for name in (*_AGNO, *_QUIET):
         logging.getLogger(name).setLevel(logging.WARNING)
-    sys.stdout, sys.stderr = _Printed("stdout"), _Printed("stderr")
+    sys.stdout, sys.stderr = _Printed("stdout", 1), _Printed("stderr", 2)

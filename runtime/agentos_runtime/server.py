@@ -10,21 +10,17 @@ from __future__ import annotations
 import gc
 import os
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
 
 from agentos_runtime import logs
 from agentos_runtime.hardening import hide_process
 from agentos_runtime.settings import Environ, Settings, read_secret
 from agentos_runtime.spec import Spec
 
-if TYPE_CHECKING:
-    pass
-
 
 def serve(settings: Settings, spec: Spec, environ: Environ) -> None:
     """Run until SIGTERM, or until a StartupError."""
     os.environ["AGNO_TELEMETRY"] = "false"
-    # Nothing that imports build is garbage, and looking for some is a quarter of a start. The warm-up's end
+    # Nothing that imports build is garbage, and looking for some is a quarter of a start. The warm-up
     # turns the collector on again.
     gc.disable()
     configure_logs(settings)

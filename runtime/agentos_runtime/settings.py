@@ -81,8 +81,6 @@ class Settings:
     """Silence after which a stream says `: ping`, below the idle timeout of any proxy on the way."""
     shutdown_seconds: int = 30
     """How long streams may go on after SIGTERM."""
-    termination_log: Path = Path("/dev/termination-log")
-    """Where Kubernetes looks for the reason of an exit."""
 
 
 def settings_from(
@@ -100,7 +98,6 @@ def settings_from(
         host=host or ("127.0.0.1" if laptop else "0.0.0.0"),  # noqa: S104 - see Settings.host
         port=7777 if port is None else port,
         laptop=laptop,
-        termination_log=Path(environ.get("AGENTOS_TERMINATION_LOG") or "/dev/termination-log"),
     )
 
 

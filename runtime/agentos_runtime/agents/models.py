@@ -91,7 +91,12 @@ def _construct(spec: ModelSpec, api_key: str | None) -> Model:
         raise StartupError(
             Reason.INVALID_SPEC, f"{spec.path}.{what}: provider {spec.provider!r} takes none; leave it out"
         )
-    model: Model = cls(id=spec.id, **options)
+    try:
+        model: Model = cls(id=spec.id, **options)
+    except Exception as error:  # a provider's constructor may refuse in any way it likes
+        why = " ".join(str(error).split())[:300]
+        message = f"{spec.path}: provider {spec.provider!r} refuses it: {why}; change the model"
+        raise StartupError(Reason.INVALID_SPEC, message) from error
     return model
 
 

@@ -47,7 +47,7 @@ def _toolkit_class(module: ModuleType, spec: ToolkitSpec) -> type[Toolkit]:
     own = {
         name: cls
         for name, cls in inspect.getmembers(module, inspect.isclass)
-        if issubclass(cls, Toolkit) and cls is not Toolkit and cls.__module__.startswith(module.__name__)
+        if issubclass(cls, Toolkit) and cls is not Toolkit and _is_of(cls, module)
     }
     named = [cls for name, cls in own.items() if name.lower() == spec.name.replace("_", "") + "tools"]
     if named:
@@ -55,6 +55,11 @@ def _toolkit_class(module: ModuleType, spec: ToolkitSpec) -> type[Toolkit]:
     if len(own) == 1:
         return next(iter(own.values()))
     raise _unknown(spec)
+
+
+def _is_of(cls: type[Toolkit], module: ModuleType) -> bool:
+    """Whether a module, or one inside it, defines a class rather than borrowing it."""
+    return cls.__module__ == module.__name__ or cls.__module__.startswith(module.__name__ + ".")
 
 
 def _accepts(cls: type[Toolkit], option: str) -> bool:

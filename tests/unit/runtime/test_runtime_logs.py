@@ -54,7 +54,7 @@ def test_agnos_echo_of_a_request_is_dropped() -> None:
 
 
 def test_what_a_tool_prints_is_logged_line_by_line(caplog: pytest.LogCaptureFixture) -> None:
-    stream = _Printed("stdout")
+    stream = _Printed("stdout", 1)
     stream.write("one\ntw")
     stream.write("o\n\n")
     assert [record.getMessage() for record in caplog.records] == ["one", "two"]
