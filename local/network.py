@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.steps import run
+from local.steps import run, wait_until
 
 ADVICE = "See `ip addr` and `nft list ruleset`; `python -m local down` removes what a killed cluster left."
 _LINKS = ipaddress.IPv4Network("198.18.0.0/15")
@@ -69,8 +69,13 @@ def connect(link: Link, init: int) -> None:
 
 def disconnect(link: Link) -> None:
     """Remove the host's end and the table, whether or not they are there."""
-    if any(device["ifname"] == link.device for device in json.loads(run(["ip", "-j", "link"], advice=ADVICE))):
-        run(["ip", "link", "delete", link.device], advice=ADVICE)
+
+    def gone() -> bool:
+        # The kernel removes the pair by itself, some time after the namespace's last process: both may win.
+        subprocess.run(["ip", "link", "delete", link.device], capture_output=True, check=False)
+        return all(device["ifname"] != link.device for device in json.loads(run(["ip", "-j", "link"], advice=ADVICE)))
+
+    wait_until(gone, what=f"the removal of {link.device}", timeout=20, advice=ADVICE)
     run(["nft", "-f", "-"], stdin=f"table ip {link.table}\ndelete table ip {link.table}\n", advice=ADVICE)
 
 
