@@ -77,7 +77,7 @@ def rows(path: str, schema: Mapping[str, Any], *, required: bool) -> Iterator[Ro
     """The field at `path` and everything below it, in the schema's order."""
     if path:
         yield Row(path, _type(schema), _limits(schema, required=required), _text(schema))
-    inner, prefix = (schema["items"], f"{path}[]") if schema["type"] == "array" else (schema, path)
+    inner, prefix = (schema["items"], f"{path}[]") if schema.get("type") == "array" else (schema, path)
     for name, field in inner.get("properties", {}).items():
         if (prefix, name) == ("", "metadata"):
             continue  # every object has it, and a CRD may not describe it
@@ -86,6 +86,8 @@ def rows(path: str, schema: Mapping[str, Any], *, required: bool) -> Iterator[Ro
 
 
 def _type(schema: Mapping[str, Any]) -> str:
+    if schema.get("x-kubernetes-int-or-string"):
+        return "integer or string"
     kind = str(schema["type"])
     if kind == "array":
         return f"[]{_type(schema['items'])}"
@@ -127,7 +129,7 @@ def rules(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Path and message of every rule that goes beyond one field's own limits."""
     for rule in schema.get("x-kubernetes-validations", ()):
         yield path, str(rule["message"])
-    inner, prefix = (schema["items"], f"{path}[]") if schema["type"] == "array" else (schema, path)
+    inner, prefix = (schema["items"], f"{path}[]") if schema.get("type") == "array" else (schema, path)
     if inner is not schema:
         for rule in inner.get("x-kubernetes-validations", ()):
             yield prefix, str(rule["message"])

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 30
 """A Lease that nobody renewed for this long may be taken."""
 RENEW_SECONDS = 12
-"""A leader that could not renew for this long stops; the rest is more than one request's timeout."""
+"""A leader that could not renew for this long stops, one attempt and one pause later at the most: after 20 s."""
 RETRY_SECONDS = 2.0
 """Time between attempts."""
 

@@ -34,5 +34,10 @@ def build_disruption_budget(deployment: AgentDeployment, workspace: str) -> Obje
     """One pod at a time; ``minAvailable`` would block the drain of a node that holds the only replica."""
     labels = deployment_labels(deployment.name, workspace)
     budget = child("policy/v1", "PodDisruptionBudget", deployment.name, deployment.namespace, labels, deployment.owner)
-    budget["spec"] = {"maxUnavailable": 1, "selector": {"matchLabels": pod_selector(deployment.name)}}
+    budget["spec"] = {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": pod_selector(deployment.name)},
+        # A pod that does not answer anyway must not keep a node from being drained (KEP-3017).
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
     return budget

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentos_operator.resources.common import Meta, Owner, parse_meta
+from agentos_operator.resources.common import Meta, Owner, parse_meta, quantities
 
 
 @dataclass(frozen=True, order=True)
@@ -73,7 +73,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         namespace=body["metadata"]["namespace"],
         image=spec.get("image"),
         replicas=spec["replicas"],
-        resources=Resources(spec["resources"]["requests"], spec["resources"]["limits"]),
+        resources=Resources(quantities(spec["resources"]["requests"]), quantities(spec["resources"]["limits"])),
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
         agents=spec["agents"],
         model_keys=tuple(sorted(set(_model_keys(spec["agents"])))),

@@ -58,3 +58,8 @@ def is_controlled_by(child: Mapping[str, Any], uid: str) -> bool:
     """Whether ``child`` names the resource with ``uid`` as its controller."""
     references = child["metadata"].get("ownerReferences", ())
     return any(reference.get("controller") and reference["uid"] == uid for reference in references)
+
+
+def quantities(values: Mapping[str, str | int]) -> dict[str, str]:
+    """Kubernetes quantities as text; YAML makes a number of ``cpu: 4``, and both forms are allowed."""
+    return {name: str(value) for name, value in values.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentos_operator.naming import namespace_of
-from agentos_operator.resources.common import Meta, Owner, parse_meta
+from agentos_operator.resources.common import Meta, Owner, parse_meta, quantities
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
         ),
         quota=QuotaSpec(
             pods=spec["quota"]["pods"],
-            requests=spec["quota"]["requests"],
-            limits=spec["quota"]["limits"],
+            requests=quantities(spec["quota"]["requests"]),
+            limits=quantities(spec["quota"]["limits"]),
         ),
         egress=tuple(_parse_egress(rule) for rule in spec["network"]["egress"]),
     )

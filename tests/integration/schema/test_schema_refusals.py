@@ -126,8 +126,8 @@ WORKSPACES = [
         case(f"{side} of {value!r} {unit}", quota(**{side: {unit: value}}), f"spec.quota.{side}.{unit}")
         for side in ("requests", "limits")
         for unit, values in (
-            ("cpu", ("-1", "1e30", "0", "0m", "10001", "four", "", "1Gi", "1 ", 4)),
-            ("memory", ("-1Gi", "1e30", "0", "1025Ti", "8GB", "8gi", "", "1.5.5Gi", 1024)),
+            ("cpu", ("-1", "1e30", "0", "0m", "10001", "four", "", "1Gi", "1 ", 0, -1, 10001)),
+            ("memory", ("-1Gi", "1e30", "0", "1025Ti", "8GB", "8gi", "", "1.5.5Gi", 0, -1)),
         )
         for value in values
     ),
@@ -235,6 +235,14 @@ DEPLOYMENTS = [
             "http://a b",
             "",
         )
+    ),
+    case(
+        "the operator's own Secret", model(apiKeySecretRef={"name": "agentos-jwt", "key": "secret"}), "apiKeySecretRef"
+    ),
+    case(
+        "the operator's own Secret as a variable",
+        env({"name": "A", "secretKeyRef": {"name": "agentos-database", "key": "url"}}),
+        "spec.env[0].secretKeyRef",
     ),
     case("a Secret without a key", model(apiKeySecretRef={"name": "s"}), "apiKeySecretRef.key: Required value"),
     case("a Secret without a name", model(apiKeySecretRef={"key": "k"}), "apiKeySecretRef.name: Required value"),

@@ -84,7 +84,7 @@ def test_reference_has_every_field_of_both_resources() -> None:
 def test_reference_lists_the_rules_that_join_fields() -> None:
     text = (generate.ROOT / "docs" / "reference.md").read_text()
     assert "- `spec.database`: spec.database.server is immutable" in text
-    assert "- `spec.agents[].model" not in text
+    assert "- `spec.agents[].name" not in text
     assert "- `spec.network.egress[]`: name exactly one destination" in text
 
 
