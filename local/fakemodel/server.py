@@ -40,9 +40,7 @@ async def _chat(body: bytes, send: Send) -> None:
         request = json.loads(body)
         reply = reply_to(request["messages"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        await _json(
-            send, 400, wire.error(Reply(text="the body is not a chat completion request", status=400))
-        )
+        await _json(send, 400, wire.error(Reply(text="the body is not a chat completion request", status=400)))
         return
     if reply.status != 200:
         await _json(send, reply.status, wire.error(reply))
@@ -74,9 +72,7 @@ async def _json(send: Send, status: int, content: Mapping[str, Any]) -> None:
 
 
 async def _start(send: Send, status: int, content_type: bytes) -> None:
-    await send(
-        {"type": "http.response.start", "status": status, "headers": [(b"content-type", content_type)]}
-    )
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", content_type)]})
 
 
 def _part(body: bytes, *, more: bool) -> MutableMapping[str, Any]:

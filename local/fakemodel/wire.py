@@ -69,9 +69,7 @@ def _tool_calls(request: Mapping[str, Any], reply: Reply) -> list[dict[str, Any]
     ]
 
 
-def _tool_call_chunks(
-    request: Mapping[str, Any], index: int, call: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
+def _tool_call_chunks(request: Mapping[str, Any], index: int, call: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The name first, then the arguments in two pieces, as the provider splits them."""
     name, arguments = call["function"]["name"], call["function"]["arguments"]
     head = {
