@@ -74,7 +74,7 @@ def install_envoy_gateway(helm: Path, kubeconfig: Path, image: str = "", *, prep
         settings["global.images.envoyGateway.image"] = image
     command: list[str | Path] = [helm, "--kubeconfig", kubeconfig, "upgrade", "--install", "envoy-gateway"]
     command += [gateway_chart(), "--namespace", DATA_PLANE_NAMESPACE, "--create-namespace", "--timeout", "5m"]
-    command += ["--no-hooks", "--skip-crds"] if prepared else []
+    command += ["--disable-openapi-validation", "--no-hooks", "--skip-crds"] if prepared else []
     for key, value in settings.items():
         command += ["--set", f"{key}={value}"]
     advice = f"See `kubectl get events -n {DATA_PLANE_NAMESPACE}` for what kept its pods from running."

@@ -23,7 +23,24 @@ def collect(files: Iterable[Path], target: Path) -> None:
     for file in files:
         documents += [found for found in yaml.safe_load_all(file.read_text()) if found]
     definitions = [found for found in documents if found["kind"] == "CustomResourceDefinition"]
+    for definition in definitions:
+        for version in definition["spec"]["versions"]:
+            _strip(version["schema"]["openAPIV3Schema"])
     target.write_text(json.dumps(definitions))
+
+
+def _strip(schema: Any) -> None:
+    """Remove the descriptions of a schema: half its bytes, which the API server would parse and keep many times."""
+    if not isinstance(schema, dict):
+        return
+    schema.pop("description", None)
+    for part in schema.get("properties", {}).values():
+        _strip(part)
+    for key in ("items", "additionalProperties", "not"):
+        _strip(schema.get(key))
+    for key in ("allOf", "anyOf", "oneOf"):
+        for part in schema.get(key, []):
+            _strip(part)
 
 
 def apply(api: Api, source: Path) -> None:

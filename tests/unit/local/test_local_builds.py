@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from local import gobuild, toolchain
+import json
+from pathlib import Path
+
+import yaml
+
+from local import crds, gobuild, toolchain
 
 GO_MOD = """module k8s.io/kubernetes
 
@@ -51,3 +56,21 @@ def test_every_binary_that_a_cluster_needs_can_be_built() -> None:
 def test_kubernetes_says_which_version_it_is() -> None:
     stamps = toolchain.COMMANDS["kube-apiserver"].stamps
     assert f"k8s.io/component-base/version.gitVersion={toolchain.KUBERNETES}" in stamps
+
+
+def test_definitions_of_others_lose_their_prose_and_nothing_else(tmp_path: Path) -> None:
+    field = {"type": "string", "description": "prose", "default": "x"}
+    schema = {"description": "prose", "type": "object", "properties": {"description": field, "list": {"items": field}}}
+    definition = {
+        "kind": "CustomResourceDefinition",
+        "spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]},
+    }
+    source, target = tmp_path / "crds.yaml", tmp_path / "crds.json"
+    source.write_text(yaml.safe_dump_all([definition, {"kind": "ConfigMap"}]))
+    crds.collect([source], target)
+    (kept,) = json.loads(target.read_text())
+    bare = {"type": "string", "default": "x"}
+    assert kept["spec"]["versions"][0]["schema"]["openAPIV3Schema"] == {
+        "type": "object",
+        "properties": {"description": bare, "list": {"items": bare}},
+    }
