@@ -6,7 +6,7 @@ The reasons behind each rule are PostgreSQL's own:
   rename or drop it (https://www.postgresql.org/docs/current/ddl-priv.html);
 * both logins act as the owner role from the first statement on (``SET role``), so that what one of them
   creates belongs to the other as well, and a rotation from A to B changes nothing for the tenant's data;
-* login B exists from the start, without LOGIN and without a password: a rotation then only alters what is
+* login B exists from the start, without LOGIN, password and settings: a rotation then only alters what is
   already checked, and a stranger who holds its name is found at creation instead of in the middle of a
   rotation;
 * a tenant may change its own role's settings (https://www.postgresql.org/docs/current/sql-alterrole.html),
@@ -96,40 +96,46 @@ def plan(desired: WorkspaceDatabase, facts: Facts, database: str, credentials: M
     """Statements that turn ``facts`` into what ``desired`` asks for.
 
     ``credentials`` has one entry per login role; None keeps the role from logging in.
+
+    The order saves time and nothing else. From PostgreSQL 16 on a role with CREATEROLE is a member of every role
+    that it made; a statement that needs the membership reads all of them again after each CREATE ROLE, which at
+    1,000 workspaces takes 10 ms. So all roles are made before the first such statement.
     """
     tenants = tenants_role(database)
     revoked, warnings = _revoke_memberships(desired.names, tenants, facts)
     statements = [
-        *_owner_role(desired, facts.roles.get(desired.names.owner)),
-        *(
-            statement
-            for name in desired.names.logins
-            for statement in _login_role(desired, facts.roles.get(name), name, credentials[name])
-        ),
+        *_roles(desired, facts.roles, credentials),
         *_schema(desired, facts.schema, facts.me),
-        *_settings(desired, facts, database),
+        *_comments(desired, facts, credentials),
+        *_settings(desired, facts, database, credentials),
         *revoked,
         *_grant_memberships(desired.names, tenants, facts),
     ]
     return Plan(tuple(statements), tuple(warnings))
 
 
-def _owner_role(desired: WorkspaceDatabase, role: Role | None) -> Iterator[sql.Composable]:
-    name = sql.Identifier(desired.names.owner)
+def _roles(
+    desired: WorkspaceDatabase, found: Mapping[str, Role], credentials: Mapping[str, Credential | None]
+) -> Iterator[sql.Composable]:
+    yield from _owner_role(desired.names.owner, found.get(desired.names.owner))
+    for login in desired.names.logins:
+        yield from _login_role(desired, found.get(login), login, credentials[login])
+
+
+def _owner_role(owner: str, role: Role | None) -> Iterator[sql.Composable]:
+    name = sql.Identifier(owner)
     if role is None:
         yield sql.SQL("CREATE ROLE {} NOLOGIN").format(name)
     elif role.login or role.powers or role.expires or not role.inherit or role.limit != -1:
-        yield sql.SQL("ALTER ROLE {} NOLOGIN INHERIT CONNECTION LIMIT -1").format(name) + _no_expiry_no_powers(role)
-    if role is None or role.comment != marker(desired.uid):
-        yield _comment("ROLE", name, marker(desired.uid))
+        attributes = sql.SQL("ALTER ROLE {} NOLOGIN INHERIT CONNECTION LIMIT -1").format(name)
+        yield attributes + _no_expiry_no_powers(role)
 
 
 def _login_role(
     desired: WorkspaceDatabase, role: Role | None, login: str, credential: Credential | None
 ) -> Iterator[sql.Composable]:
     name = sql.Identifier(login)
-    comment = login_comment(desired.uid, credential)
-    renew = role is None or role.comment != comment
+    renew = role is None or role.comment != login_comment(desired.uid, credential)
     attributes = sql.SQL("{} INHERIT CONNECTION LIMIT {}").format(
         sql.SQL("LOGIN" if credential else "NOLOGIN"), sql.Literal(desired.connection_limit)
     )
@@ -139,8 +145,19 @@ def _login_role(
         yield sql.SQL("CREATE ROLE {} ").format(name) + attributes
     elif renew or _login_differs(desired, role, credential):
         yield sql.SQL("ALTER ROLE {} ").format(name) + attributes + _no_expiry_no_powers(role)
-    if renew:
-        yield _comment("ROLE", name, comment)
+
+
+def _comments(
+    desired: WorkspaceDatabase, facts: Facts, credentials: Mapping[str, Credential | None]
+) -> Iterator[sql.Composable]:
+    """Markers, in the transaction that makes what they mark: a crash leaves nothing unmarked."""
+    if facts.schema is None or facts.schema.comment != marker(desired.uid):
+        yield _comment(sql.SQL("SCHEMA"), desired.names.schema, marker(desired.uid))
+    for name in desired.names.roles:
+        role = facts.roles.get(name)
+        comment = login_comment(desired.uid, credentials.get(name))
+        if role is None or role.comment != comment:
+            yield _comment(sql.SQL("ROLE"), name, comment)
 
 
 def login_comment(uid: str, credential: Credential | None) -> str:
@@ -181,8 +198,6 @@ def _schema(desired: WorkspaceDatabase, schema: Schema | None, me: str) -> Itera
         yield sql.SQL("CREATE SCHEMA {}").format(name)
     elif schema.owner != me:
         yield sql.SQL("ALTER SCHEMA {} OWNER TO CURRENT_USER").format(name)
-    if schema is None or schema.comment != marker(desired.uid):
-        yield _comment("SCHEMA", name, marker(desired.uid))
     grants = schema.grants if schema else frozenset()
     for grantee in sorted({grant.grantee or "" for grant in grants - wanted}):
         yield sql.SQL("REVOKE ALL ON SCHEMA {} FROM {} CASCADE").format(
@@ -192,9 +207,12 @@ def _schema(desired: WorkspaceDatabase, schema: Schema | None, me: str) -> Itera
         yield sql.SQL("GRANT USAGE, CREATE ON SCHEMA {} TO {}").format(name, sql.Identifier(desired.names.owner))
 
 
-def _settings(desired: WorkspaceDatabase, facts: Facts, database: str) -> Iterator[sql.Composable]:
+def _settings(
+    desired: WorkspaceDatabase, facts: Facts, database: str, credentials: Mapping[str, Credential | None]
+) -> Iterator[sql.Composable]:
+    """Settings of the logins in this database; a role that cannot log in has no use for any."""
     for login in desired.names.logins:
-        wanted = login_settings(desired)
+        wanted = login_settings(desired) if credentials[login] else {}
         texts = {f"{name}={value}" for name, value in wanted.items()}
         found = {s.text for s in facts.settings if s.role == login and not s.everywhere and not s.privileged}
         role, base = sql.Identifier(login), sql.Identifier(database)
@@ -206,8 +224,8 @@ def _settings(desired: WorkspaceDatabase, facts: Facts, database: str) -> Iterat
                 yield sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
                     role, base, sql.Identifier(name), items
                 )
-    for login in sorted({s.role for s in facts.settings if s.everywhere and not s.privileged}):
-        yield sql.SQL("ALTER ROLE {} RESET ALL").format(sql.Identifier(login))
+    for name in sorted({s.role for s in facts.settings if s.everywhere and not s.privileged}):
+        yield sql.SQL("ALTER ROLE {} RESET ALL").format(sql.Identifier(name))
 
 
 def login_settings(desired: WorkspaceDatabase) -> dict[str, str]:
@@ -260,6 +278,5 @@ def _sorted(memberships: Iterable[Membership]) -> list[Membership]:
     return sorted(memberships, key=lambda m: (m.role, m.member, m.grantor))
 
 
-def _comment(kind: str, name: sql.Identifier, text: str) -> sql.Composable:
-    keyword = sql.SQL("ROLE" if kind == "ROLE" else "SCHEMA")
-    return sql.SQL("COMMENT ON {} {} IS {}").format(keyword, name, sql.Literal(text))
+def _comment(kind: sql.SQL, name: str, text: str) -> sql.Composable:
+    return sql.SQL("COMMENT ON {} {} IS {}").format(kind, sql.Identifier(name), sql.Literal(text))
