@@ -1,6 +1,6 @@
 """The target `existing`: the cluster of the current kubectl context; `local.targets` picks it.
 
-Nothing of the cluster is created or changed by it. Images go to the registry that $REGISTRY names, because nothing
+Nothing of the cluster is created by it. Images go to the registry that $REGISTRY names, because nothing
 else reaches the nodes of a cluster that is not ours. The gateway must be there; a port-forward leads to it.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from local import addons, paths, processes, toolchain
+from local import addons, demo, paths, processes, toolchain
 from local.api import has_condition
 from local.images import ImageArchive
 from local.steps import StepFailedError, run, step, wait_until
@@ -62,7 +62,7 @@ class ExistingTarget:
         record = self.state / "forward.json"
         if processes.recall(record) and self._port() == port:
             return
-        self.down()
+        self._end_forward()
         log = self.state / "forward.log"
         place = ["--kubeconfig", str(self.kubeconfig), "--namespace", addons.DATA_PLANE_NAMESPACE]
         command = [str(kubectl), *place, "port-forward", _SERVICE, f"{port}:80"]
@@ -103,6 +103,27 @@ class ExistingTarget:
         return f"http://127.0.0.1:{self._port()}"
 
     def down(self) -> None:
+        """End the port-forward, and remove the example and the release: nothing else here is ours."""
+        if self.kubeconfig.exists():
+            with step("removed the example and the chart", quiet_below=1.0):
+                self._uninstall()
+        self._end_forward()
+        self.kubeconfig.unlink(missing_ok=True)
+
+    def _uninstall(self) -> None:
+        binaries = toolchain.ensure(("kubectl", "helm"))
+        kubectl: list[str | Path] = [binaries["kubectl"], "--kubeconfig", self.kubeconfig, "delete"]
+        kubectl += ["--ignore-not-found", "--timeout=180s"]
+        advice = "See `kubectl get workspaces,agentdeployments -A` for what blocks its deletion."
+        # First what the operator has to clean up, while it still runs.
+        for example in reversed(demo.EXAMPLES):
+            run([*kubectl, "-f", example], advice=advice)
+        run([*kubectl, "-f", "-"], stdin=addons.manifest("fake-model", {"IMAGE": "any"}), advice=advice)
+        release = ["--namespace", demo.NAMESPACE, "uninstall", demo.RELEASE, "--ignore-not-found", "--wait"]
+        run([binaries["helm"], "--kubeconfig", self.kubeconfig, *release], advice=advice)
+        run([*kubectl, "namespace", demo.NAMESPACE], advice=advice)
+
+    def _end_forward(self) -> None:
         record = self.state / "forward.json"
         if process := processes.recall(record):
             processes.end(process)
