@@ -75,6 +75,7 @@ POD_REFUSED: Final = "PodRefused"
 # AgentDeployment, said by the runtime itself in its termination message
 RUNTIME_REASONS: Final = frozenset(
     {
+        "InvalidSettings",
         "InvalidSpec",
         "UnknownModelProvider",
         "ModelPackageMissing",

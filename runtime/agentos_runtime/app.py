@@ -147,4 +147,4 @@ def _layers(settings: Settings, served: App, health: Health) -> App:
         required=lambda method, path: get_required_scopes_for_route(scopes, method, path),
         deployment=settings.deployment,
     )
-    return Requests(Probes(Problems(app), health.answers))
+    return Requests(Probes(Problems(app), health.answers, lambda: health.is_lost))

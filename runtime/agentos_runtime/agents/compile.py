@@ -43,6 +43,7 @@ def _optional(agent: AgentSpec) -> dict[str, Any]:
         "markdown": agent.markdown,
         "add_history_to_context": agent.add_history_to_context,
         "num_history_runs": agent.num_history_runs,
-        "update_memory_on_run": agent.enable_user_memories,
+        "update_memory_on_run": agent.update_memory_on_run,
+        "enable_agentic_memory": agent.enable_agentic_memory,
     }
     return {name: value for name, value in said.items() if value}

@@ -2,6 +2,9 @@
 
 Its own, because a busy pool is no reason to take a pod out of service: that would send its load to the next
 one.
+
+A database that answers but has lost our tables (a schema dropped by hand, a server restored empty) is no outage: agno
+would go on and store nothing. The process then counts as dead, and its successor makes the tables before it serves.
 """
 
 from __future__ import annotations
@@ -19,6 +22,10 @@ Ping = Callable[[], Awaitable[None]]
 """Returns where the database answers, raises where it does not."""
 
 
+class TablesGone(Exception):
+    """The database answers, and the tables that this process made or found are not there any more."""
+
+
 class Health:
     """The last answer, asked for again when it is older than a second; one question at a time."""
 
@@ -28,6 +35,7 @@ class Health:
         self._fresh_seconds = fresh_seconds
         self._asked_at = float("-inf")
         self._answers = False
+        self._lost = False
         self._asking: asyncio.Task[None] | None = None
 
     async def answers(self) -> bool:
@@ -40,6 +48,11 @@ class Health:
             await asyncio.shield(self._asking)
         return self._answers
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether only a restart can help."""
+        return self._lost
+
     def doubt(self) -> None:
         """A statement failed: the next request asks again instead of trusting the last answer."""
         self._asked_at = float("-inf")
@@ -47,6 +60,8 @@ class Health:
     async def _ask(self) -> None:
         try:
             await self._ping()
+        except TablesGone:
+            self._lost, self._answers = True, False
         except Exception:
             self._answers = False
         else:
@@ -55,7 +70,7 @@ class Health:
 
 
 def postgres_ping(settings: DatabaseSettings) -> Ping:
-    """`SELECT 1` on one connection that is opened on demand and kept."""
+    """Looks for a table of ours, on one connection that is opened on demand and kept."""
     return _Ping(settings).ping
 
 
@@ -64,6 +79,7 @@ class _Ping:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
+        self._table = f"{settings.schema}.agno_sessions"
         self._class = bounded_connection(settings.probe_seconds)
         self._connection: psycopg.AsyncConnection[object] | None = None
 
@@ -80,10 +96,14 @@ class _Ping:
 
     async def _asked(self, connection: psycopg.AsyncConnection[object]) -> bool:
         try:
-            await connection.execute("SELECT 1")
+            found = await connection.execute("SELECT to_regclass(%s) IS NOT NULL", [self._table])
+            there = await found.fetchone()
         except psycopg.Error:
             connection.pgconn.finish()
             return False
+        if there != (True,):
+            connection.pgconn.finish()
+            raise TablesGone
         return True
 
 

@@ -12,16 +12,18 @@ _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")
 
 
 class Probes:
-    """Liveness says that the event loop turns; readiness that the database answers."""
+    """Liveness says that the event loop turns and no restart is due; readiness that the database answers."""
 
-    def __init__(self, app: App, ready: Ready) -> None:
+    def __init__(self, app: App, ready: Ready, is_lost: Callable[[], bool]) -> None:
         self._app = app
         self._ready = ready
+        self._is_lost = is_lost
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
         if path == "/livez":
-            await _status(send, 200, "alive")
+            lost = self._is_lost()
+            await _status(send, 503 if lost else 200, "the schema's tables are gone" if lost else "alive")
         elif path == "/readyz":
             ready = await self._ready()
             await _status(send, 200 if ready else 503, "ready" if ready else "the database does not answer")

@@ -56,7 +56,8 @@ class AgentSpec:
     markdown: bool = False
     add_history_to_context: bool = False
     num_history_runs: int | None = None
-    enable_user_memories: bool = False
+    update_memory_on_run: bool = False
+    enable_agentic_memory: bool = False
     path: str = ""
 
 

@@ -80,7 +80,8 @@ def _agent(node: Node) -> AgentSpec:
 _FLAGS = {
     "markdown": "markdown",
     "addHistoryToContext": "add_history_to_context",
-    "enableUserMemories": "enable_user_memories",
+    "updateMemoryOnRun": "update_memory_on_run",
+    "enableAgenticMemory": "enable_agentic_memory",
 }
 
 

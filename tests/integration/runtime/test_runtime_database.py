@@ -180,3 +180,19 @@ def _tables_are_back(database: Any, postgres: Any) -> Iterator[None]:
     """The next test finds a schema that the shared runtime can work in."""
     yield
     migrate(DatabaseSettings(database.url, database.schema))
+
+
+def test_lost_tables_end_the_process_instead_of_losing_runs(
+    start: Callable[..., Any], token: Callable[..., str], database: Any
+) -> None:
+    """Renamed, not dropped, and renamed back: other tests use the same schema."""
+    own = start()
+    own.wait_until("/readyz")
+    database.execute(f"ALTER TABLE {database.schema}.agno_sessions RENAME TO put_aside")
+    try:
+        own.wait_until("/readyz", 503)
+        own.wait_until("/livez", 503)
+        headers = {"Authorization": f"Bearer {token()}"}
+        assert httpx.post(f"{own.url}/agents/support/runs", data=FORM, headers=headers).status_code == 503
+    finally:
+        database.execute(f"ALTER TABLE {database.schema}.put_aside RENAME TO agno_sessions")

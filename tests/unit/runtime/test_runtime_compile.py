@@ -38,12 +38,14 @@ def test_every_field_reaches_agno_under_its_own_name() -> None:
         markdown=True,
         add_history_to_context=True,
         num_history_runs=7,
-        enable_user_memories=True,
+        update_memory_on_run=True,
+        enable_agentic_memory=True,
     )
     assert (agent.id, agent.name, agent.description) == ("support", "Support", "Helps.")
     assert (agent.instructions, agent.markdown) == (["Be brief."], True)
     assert (agent.add_history_to_context, agent.num_history_runs) == (True, 7)
     assert agent.update_memory_on_run is True
+    assert agent.enable_agentic_memory is True
     assert agent.telemetry is False
 
 

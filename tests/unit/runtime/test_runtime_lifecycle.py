@@ -112,7 +112,7 @@ async def test_liveness_and_readiness_are_different_questions(path: str, ready: 
     async def is_ready() -> bool:
         return ready
 
-    await server.ask(Probes(server.app, is_ready), path)
+    await server.ask(Probes(server.app, is_ready, lambda: False), path)
     assert server.sent[0]["status"] == status
     assert server.asked == []
 
@@ -123,7 +123,7 @@ async def test_another_path_is_no_probe() -> None:
     async def is_ready() -> bool:
         raise AssertionError
 
-    await server.ask(Probes(server.app, is_ready), "/livez/x")
+    await server.ask(Probes(server.app, is_ready, lambda: False), "/livez/x")
     assert server.asked == ["/livez/x"]
 
 

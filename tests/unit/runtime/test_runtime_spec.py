@@ -60,7 +60,7 @@ def test_every_field_is_read() -> None:
         path="spec.agents[0].model",
     )
     assert (agent.name, agent.instructions, agent.num_history_runs) == ("Support", ("Be brief.",), 5)
-    assert (agent.add_history_to_context, agent.markdown, agent.enable_user_memories) == (True, False, False)
+    assert (agent.add_history_to_context, agent.markdown, agent.update_memory_on_run) == (True, False, False)
     assert agent.tools[0].requires_confirmation == ("divide",)
 
 

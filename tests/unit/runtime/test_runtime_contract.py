@@ -1,0 +1,72 @@
+"""The contract between the two programs: what the CRD admits about agents is what the runtime understands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agentos_operator.reasons import RUNTIME_REASONS
+from agentos_runtime.errors import Reason, StartupError
+from agentos_runtime.spec import parse_spec
+
+CRD = Path(__file__).parents[3] / "crds" / "agentdeployments.yaml"
+TEXTS = {
+    "id": "helper",
+    "toolkit": "calculator",
+    "baseURL": "https://model.example.com/v1",
+    "name": "openai",
+    "key": "api-key",
+}
+
+
+def agents_schema() -> dict[str, Any]:
+    """The schema of ``spec.agents`` as the CRD has it."""
+    crd = yaml.safe_load(CRD.read_text())
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    found: dict[str, Any] = schema["properties"]["spec"]["properties"]["agents"]
+    return found
+
+
+def filled(schema: dict[str, Any], name: str = "") -> Any:
+    """A value for ``schema`` in which every field is set."""
+    if schema["type"] == "array":
+        return [filled(schema["items"], name)]
+    if schema["type"] == "object":
+        properties = schema.get("properties", {})
+        return {key: filled(field, key) for key, field in properties.items()}
+    scalars = {"boolean": True, "integer": schema.get("minimum", 1), "string": TEXTS.get(name, "text")}
+    return scalars[schema["type"]]
+
+
+def document() -> dict[str, Any]:
+    """An AgentDeployment in which one agent sets every field of the schema."""
+    agents = filled(agents_schema())
+    agents[0]["model"]["id"] = "openai-chat:gpt-4o-mini"
+    return {
+        "apiVersion": "agentos.hyvve.io/v1alpha1",
+        "kind": "AgentDeployment",
+        "metadata": {"name": "support"},
+        "spec": {"agents": agents},
+    }
+
+
+def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
+    (agent,) = parse_spec(document()).agents
+    assert agent.update_memory_on_run
+    assert agent.enable_agentic_memory
+    assert agent.tools[0].requires_confirmation == ("text",)
+
+
+def test_a_field_that_the_crd_does_not_have_is_refused_on_a_laptop_too() -> None:
+    body = document()
+    body["spec"]["agents"][0]["enableUserMemories"] = True
+    with pytest.raises(StartupError, match="enableUserMemories"):
+        parse_spec(body)
+
+
+def test_the_operator_believes_every_reason_that_the_runtime_can_give() -> None:
+    given = {value for name, value in vars(Reason).items() if name.isupper()}
+    assert given == RUNTIME_REASONS
