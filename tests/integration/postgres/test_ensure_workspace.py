@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import uuid
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -151,6 +152,19 @@ async def test_what_the_tenant_changes_about_itself_is_put_back(server: Postgres
     with tenant.connect() as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("5s",)
         assert connection.execute("SHOW work_mem").fetchone() == ("4MB",)
+
+
+async def test_a_tenant_cannot_hold_its_role_against_repair(server: PostgresServer, tenant: Tenant) -> None:
+    login = tenant.desired.names.login_a
+    with closing(tenant.connect()) as holding, closing(tenant.connect()) as other:
+        holding.execute("SET ROLE NONE")
+        holding.execute("BEGIN")
+        holding.execute(f"ALTER ROLE {login} PASSWORD 'mine'")
+        changed = dataclasses.replace(tenant.desired, connection_limit=2)
+        await server.ensure_workspace(changed, tenant.credential)
+        other.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError):
+            holding.execute("SELECT 1")
 
 
 async def test_a_stranger_is_made_to_leave_the_tenants_role(

@@ -113,6 +113,50 @@ async def test_drop_ends_a_transaction_that_outlived_its_session(
     assert admin.value("SELECT count(*) FROM pg_prepared_xacts") == 0
 
 
+@pytest.mark.parametrize("how", ["drop", "retain"])
+@pytest.mark.parametrize("end", ["", "PREPARE TRANSACTION 'held by {login}'"], ids=["open", "prepared"])
+async def test_a_tenant_cannot_prevent_its_removal_by_changing_its_own_role(
+    how: str, end: str, server: PostgresServer, tenant: Tenant, admin: Admin
+) -> None:
+    names, uid = tenant.desired.names, tenant.desired.uid
+    with closing(tenant.connect()) as held:
+        for statement in (
+            "SET ROLE NONE",
+            "BEGIN",
+            f"ALTER ROLE {names.login_a} PASSWORD 'mine'",
+            f"ALTER ROLE {names.login_a} SET work_mem = '1GB'",
+            end.format(login=names.login_a),
+        ):
+            held.execute(sql.SQL(statement))
+        await (server.drop_workspace(names, uid) if how == "drop" else server.retain_workspace(names, uid))
+    assert (leftovers(admin, tenant) == 0) == (how == "drop")
+    assert not await server.can_log_in(names.login_a, "mine")
+
+
+async def test_a_strangers_sessions_survive_the_removal_of_a_workspace_of_that_name(
+    server: PostgresServer, tenant: Tenant
+) -> None:
+    names = tenant.desired.names
+    with tenant.connect() as stranger:
+        removal = await server.drop_workspace(names, "another-uid")
+        assert sorted(removal.left_alone) == sorted(
+            [f"schema {names.schema}", *(f"role {name}" for name in names.roles)]
+        )
+        stranger.execute("SELECT 1")
+
+
+async def test_the_operator_keeps_no_right_of_a_retained_tenant(
+    server: PostgresServer, tenant: Tenant, admin: Admin, admin_kind: str
+) -> None:
+    if admin_kind == "superuser":
+        pytest.skip("a superuser has every right")
+    with closing(tenant.connect()):
+        await server.retain_workspace(tenant.desired.names, tenant.desired.uid)
+    me = (server.settings.credentials_dir / "username").read_text().strip()
+    for role in tenant.desired.names.roles:
+        assert not admin.value("SELECT pg_has_role(%s, %s, 'USAGE')", me, role)
+
+
 async def test_a_lock_of_somebody_else_is_reported_without_its_query_and_then_resolved(
     server: PostgresServer, tenant: Tenant, admin: Admin, postgres: PostgresProcess
 ) -> None:

@@ -7,6 +7,7 @@
     ├── workspace    what one workspace should have, and the statements it lacks (pure)
     │   └── catalog      what it has: one query
     ├── removal      retain or drop
+    ├── sessions     what a tenant is doing, and its end
     ├── credentials  passwords, verifiers, and how drift between Secret and role is found
     ├── connection   sessions with deadlines, bounded in number
     ├── settings     where the server is

@@ -7,7 +7,8 @@ the roles (https://www.postgresql.org/docs/current/role-removal.html).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,11 +16,10 @@ import psycopg
 from psycopg import sql
 
 from agentos_operator.clients.postgres.catalog import Facts, gather
-from agentos_operator.clients.postgres.connection import Row, Session
-from agentos_operator.clients.postgres.errors import DatabaseBusy
+from agentos_operator.clients.postgres.connection import Session
+from agentos_operator.clients.postgres.sessions import busy, end_transactions, join
 from agentos_operator.clients.postgres.settings import ServerSettings
 from agentos_operator.clients.postgres.workspace import (
-    GRANT_OPTIONS_SINCE,
     marker,
     owned,
     retained_comment,
@@ -31,7 +31,8 @@ _BATCH: Final = 200
 """Objects per transaction. A dropped table takes about six locks, and all sessions together have
 max_locks_per_transaction * max_connections of them, 6,400 by default
 (https://www.postgresql.org/docs/current/runtime-config-locks.html)."""
-_TERMINATE_WAIT_MS: Final = 5_000
+
+_LOCK_OUT_ATTEMPTS: Final = 3
 
 _KEYWORDS: Final = {
     "function": "ROUTINE",
@@ -41,18 +42,6 @@ _KEYWORDS: Final = {
 }
 """Object types of pg_identify_object that DROP calls otherwise."""
 
-_TERMINATE: Final = """
-WITH sessions AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE usename = ANY (%(roles)s))
-SELECT pid, pg_terminate_backend(pid, %(wait)s) FROM sessions
-"""
-"""MATERIALIZED: else the planner may end a session before it has looked whose it is."""
-_ALIVE: Final = """
-SELECT pid, usename::text AS usename, backend_type, xact_start
-FROM pg_stat_activity WHERE usename = ANY (%(roles)s) LIMIT 5
-"""
-_PREPARED: Final = """
-SELECT gid, owner FROM pg_prepared_xacts WHERE owner = ANY (%(roles)s) AND database = current_database()
-"""
 _OBJECTS: Final = """
 SELECT i.type, i.identity FROM (
   SELECT d.classid, d.objid, c.relispartition
@@ -109,9 +98,9 @@ async def retain(session: Session, settings: ServerSettings, names: DatabaseName
 async def drop(session: Session, settings: ServerSettings, names: DatabaseNames, uid: str) -> Removal:
     """Remove everything that the workspace has in the database."""
     facts, alien = await _ours(session, settings, names, uid)
+    await _lock_out(session, settings, names, uid, facts)
     try:
-        await _lock_out(session, settings, names, uid, facts)
-        await _join(session, facts, list(facts.roles))
+        await join(session, facts, list(facts.roles))
         if facts.schema:
             await _drop_schema(session, names.schema)
         await _drop_roles(session, [name for name in names.roles if name in facts.roles])
@@ -119,20 +108,7 @@ async def drop(session: Session, settings: ServerSettings, names: DatabaseNames,
         held = await session.fetch(_BLOCKERS, {"schema": names.schema, "roles": list(names.roles)})
     else:
         return Removal(session.writes, alien)
-    raise _busy(settings, names, held)
-
-
-def _busy(settings: ServerSettings, names: DatabaseNames, rows: Sequence[Row]) -> DatabaseBusy:
-    """The error that names the sessions in the way; not their queries, which are a tenant's data."""
-    held = "; ".join(_session_text(row) for row in rows) or "a session that ended meanwhile"
-    return DatabaseBusy(f"PostgreSQL server {settings.name}: schema {names.schema} is in use by {held}")
-
-
-def _session_text(row: Row) -> str:
-    if row["pid"] is None:
-        return "a prepared transaction (see pg_prepared_xacts)"
-    since = f" since {row['xact_start'].isoformat(timespec='seconds')}" if row["xact_start"] else ""
-    return f"pid {row['pid']} of {row['usename'] or row['backend_type'] or 'an unknown role'}{since}"
+    raise busy(settings, names, held)
 
 
 async def _ours(
@@ -146,50 +122,31 @@ async def _ours(
 
 
 async def _lock_out(session: Session, settings: ServerSettings, names: DatabaseNames, uid: str, facts: Facts) -> None:
-    """No new sessions of the tenant, then no old ones, then no transaction that outlived its session."""
-    logins = [name for name in names.logins if name in facts.roles]
-    for name in logins:
-        if facts.roles[name].login or facts.roles[name].comment != marker(uid):
-            role = sql.Identifier(name)
-            await session.apply(
-                [
-                    sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(role),
-                    sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(marker(uid))),
-                ]
-            )
-    if await session.fetch(_ALIVE, {"roles": logins}):
-        await _join(session, facts, logins)
-        await _end_sessions(session, settings, names)
-    for row in await session.fetch(_PREPARED, {"roles": list(facts.roles)}):
-        await _join(session, facts, [row["owner"]])
-        await session.apply([sql.SQL("SET ROLE {}").format(sql.Identifier(row["owner"]))])
-        await session.apply([sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(row["gid"]))])
-        await session.apply([sql.SQL("RESET ROLE")])
+    """No sessions of the tenant now, and none later.
 
-
-async def _end_sessions(session: Session, settings: ServerSettings, names: DatabaseNames) -> None:
-    """Signal all, then wait for each: a client that holds fifty connections costs one wait."""
-    logins = list(names.logins)
-    for wait in (0, _TERMINATE_WAIT_MS):
-        await session.fetch(_TERMINATE, {"roles": logins, "wait": wait})
-    if alive := await session.fetch(_ALIVE, {"roles": logins}):
-        raise _busy(settings, names, alive)
-
-
-async def _join(session: Session, facts: Facts, roles: Sequence[str]) -> None:
-    """Become a member of ``roles``, which ending their sessions and dropping what they own takes.
-
-    https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-SIGNAL
+    Its transactions end first: one that is changing its own role's password or settings holds what NOLOGIN waits
+    for. They end again afterwards, because new ones may have begun until then.
     """
-    joined = {m.role for m in facts.memberships if m.member == facts.me and m.inherit and m.set}
-    options = sql.SQL(" WITH INHERIT TRUE, SET TRUE" if facts.version >= GRANT_OPTIONS_SINCE else "")
-    await session.apply(
-        [
-            sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)) + options
-            for role in roles
-            if role not in joined and not facts.superuser
-        ]
-    )
+    closing = [
+        statement
+        for name in names.logins
+        if name in facts.roles and (facts.roles[name].login or facts.roles[name].comment != marker(uid))
+        for statement in _close(name, uid)
+    ]
+    for _ in range(_LOCK_OUT_ATTEMPTS):
+        await end_transactions(session, settings, names, facts)
+        with suppress(psycopg.errors.LockNotAvailable):
+            await session.apply(closing)
+            await end_transactions(session, settings, names, facts)
+            return
+    raise busy(settings, names, ())
+
+
+def _close(login: str, uid: str) -> Iterator[sql.Composable]:
+    """The password goes, and so does the id that would say that it is still there."""
+    role = sql.Identifier(login)
+    yield sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(role)
+    yield sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(marker(uid)))
 
 
 async def _drop_schema(session: Session, schema: str) -> None:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import psycopg
+
 from agentos_operator.clients.postgres import hardening, removal
 from agentos_operator.clients.postgres.catalog import gather
 from agentos_operator.clients.postgres.connection import Connections, Session, connect
@@ -15,6 +17,7 @@ from agentos_operator.clients.postgres.credentials import Credential
 from agentos_operator.clients.postgres.errors import DatabaseForbidden, DatabaseUnavailable
 from agentos_operator.clients.postgres.hardening import ServerFacts
 from agentos_operator.clients.postgres.removal import Removal
+from agentos_operator.clients.postgres.sessions import end_role_changes
 from agentos_operator.clients.postgres.settings import ServerSettings, login_url
 from agentos_operator.clients.postgres.workspace import WorkspaceDatabase, check_ownership, plan, set_password
 from agentos_operator.database_names import DatabaseNames
@@ -129,7 +132,12 @@ class PostgresServer:
         if not facts.tenants_exist or self._clock() >= self._due:
             await self._prepare(session)
         planned = plan(desired, facts, self.settings.database, credentials)
-        await session.apply(planned.statements)
+        try:
+            await session.apply(planned.statements)
+        except psycopg.errors.LockNotAvailable:
+            if not await end_role_changes(session, desired.names, facts):
+                raise
+            await session.apply(planned.statements)
         return Ensured(session.reads, session.writes, (), planned.warnings)
 
     async def _repair_passwords(self, credentials: Mapping[str, Credential | None]) -> tuple[str, ...]:
