@@ -34,8 +34,7 @@ PUBLIC_IPV6 = "2000::/3"
 def build_default_deny(workspace: Workspace) -> Object:
     """Selects every pod and allows nothing."""
     policy = _policy("agentos-default-deny", workspace)
-    # The empty lists say nothing new but make them ours: an opening that somebody adds is taken out again.
-    policy["spec"] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": []}
+    policy["spec"] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     return policy
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentos_operator.clients.kinds import KINDS, Kind
+from agentos_operator.clients.kinds import KINDS, NETWORK_POLICY, Kind
 from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.errors import NotOwned
 from agentos_operator.ledger import Ledger
@@ -31,6 +31,10 @@ class Children:
         if self._ledger.is_current(desired):
             return False
         live = await self._find_own(desired)
+        if live is not None and (closed := _without_openings(desired, live)):
+            await self._kubernetes.apply(closed)
+        if live is not None and (closed := _without_openings(desired, live)):
+            await self._kubernetes.apply(closed)
         applied = await self._kubernetes.apply(desired)
         self._ledger.record(desired, applied)
         changed = live is None or live["metadata"]["resourceVersion"] != applied["metadata"]["resourceVersion"]
@@ -61,3 +65,16 @@ class Children:
                 "rename or delete it"
             )
         return live
+
+
+def _without_openings(desired: Object, live: Object) -> Object | None:
+    """``desired`` with empty lists for openings that somebody added to a NetworkPolicy that has none.
+
+    An apply leaves fields alone that it does not name. To name these always would be a write each time, because the
+    API server does not store empty lists.
+    """
+    if desired["kind"] != NETWORK_POLICY.kind:
+        return None
+    spec = desired["spec"]
+    added: Object = {key: [] for key in ("ingress", "egress") if key not in spec and live["spec"].get(key)}
+    return {**desired, "spec": {**spec, **added}} if added else None

@@ -11,6 +11,7 @@ import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -22,6 +23,8 @@ from tests.integration.apiserver import ApiServer
 
 QUIET_SECONDS = 1.0
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
+_HOP = ("host", "accept-encoding")
+"""Headers that are not passed on: answers stay readable here."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,11 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         protocol_version = "HTTP/1.1"
 
+        def handle(self) -> None:
+            """Serve the connection; an operator that was killed leaves it as it is."""
+            with suppress(OSError):
+                super().handle()
+
         def log_message(self, format: str, *args: object) -> None:
             """The tests look at ``requests``."""
 
@@ -128,7 +136,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 proxy.upstream.hostname or "", proxy.upstream.port, context=proxy.tls
             )
             try:
-                headers = {key: value for key, value in self.headers.items() if key.lower() != "host"}
+                headers = {key: value for key, value in self.headers.items() if key.lower() not in _HOP}
                 upstream.request(self.command, self.path, body or None, headers)
                 response = upstream.getresponse()
                 if (answer := proxy.after(request)) is not None:
@@ -138,7 +146,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                     self._stream(response)
                 else:
                     self._relay(response.status, response.getheader("Content-Type", ""), response.read())
-            except OSError:
+            except (OSError, http.client.HTTPException, ValueError):
                 self.close_connection = True
             finally:
                 upstream.close()

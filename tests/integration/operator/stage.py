@@ -168,6 +168,8 @@ class Stage:
         with log_file.open("wb") as log:
             process = subprocess.Popen(
                 [
+                    # It must not outlive the tests, however these end.
+                    *("setpriv", "--pdeathsig", "KILL"),
                     *(sys.executable, "-m", "agentos_operator", "--config", config),
                     *("--liveness", f"http://127.0.0.1:{port}/healthz"),
                 ],
