@@ -44,7 +44,7 @@ class Rounds:
     resources: Object = field(default_factory=dict)
     """Those of our pods, read from the last one: the baseline gets the same."""
 
-    async def ours(self) -> Mapping[str, float]:
+    async def ours(self) -> Timeline:
         """From the apply of a workspace to its agent's first answer."""
         name, seen = workspace.fresh_name(), Timeline()
         signing: asyncio.Queue[Object] = asyncio.Queue()
@@ -63,9 +63,9 @@ class Rounds:
                 await self._read_resources(name)
             finally:
                 await self._remove(name)
-        return seen.marks
+        return seen
 
-    async def plain(self) -> Mapping[str, float]:
+    async def plain(self) -> Timeline:
         """From the apply of a plain pod to Ready."""
         name, seen = workspace.fresh_name(), Timeline()
         path, variable = workspace.plain_path(name), f"DATABASE_SCHEMA={workspace.schema_of(name)}"
@@ -82,7 +82,7 @@ class Rounds:
             finally:
                 await self.kubernetes.delete(path)
                 await self.kubernetes.gone(path, GONE_SECONDS)
-        return seen.marks
+        return seen
 
     @asynccontextmanager
     async def _watching(
@@ -175,7 +175,9 @@ async def _status(connection: Connection, request: bytes) -> int:
 @asynccontextmanager
 async def _observed(variable: str, seen: Timeline) -> AsyncIterator[None]:
     """Look at the pod's process meanwhile."""
-    task = asyncio.create_task(pod_process.observe(pod_process.present(), variable, workspace.PORT, seen.mark))
+    task = asyncio.create_task(
+        pod_process.observe(pod_process.present(), variable, workspace.PORT, seen.mark, seen.note)
+    )
     try:
         yield
     finally:

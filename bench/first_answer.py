@@ -18,6 +18,7 @@ from bench.catalog import by_name
 from bench.cluster import Place
 from bench.kubernetes import Kubernetes
 from bench.results import Entry, entry
+from bench.timeline import Timeline
 from local.steps import StepFailedError, say
 
 Marks = Mapping[str, float]
@@ -50,10 +51,15 @@ async def _measure(plan: Plan, place: Place) -> tuple[list[Entry], dict[str, Any
         version = await kubernetes.get("/version") or {}
     finally:
         await kubernetes.close()
-    ours, plain = ([pair[name] for pair in pairs] for name in ("ours", "plain"))
+    ours, plain = ([pair[name].marks for pair in pairs] for name in ("ours", "plain"))
     breakdown = {"ours": timeline.medians(ours), "plain": timeline.medians(plain)}
     say(timeline.table(breakdown["ours"], breakdown["plain"]))
-    return [_entry(ours, plain, str(version.get("gitVersion", "")))], {"medians": breakdown, "rounds": pairs}
+    details = {"medians": breakdown, "rounds": [_as_json(pair) for pair in pairs]}
+    return [_entry(ours, plain, str(version.get("gitVersion", "")))], details
+
+
+def _as_json(pair: Mapping[str, Timeline]) -> dict[str, Any]:
+    return {name: {"seconds": one.marks, "process": one.notes} for name, one in pair.items()}
 
 
 def _entry(ours: Sequence[Marks], plain: Sequence[Marks], version: str) -> Entry:
@@ -62,11 +68,11 @@ def _entry(ours: Sequence[Marks], plain: Sequence[Marks], version: str) -> Entry
     return entry(by_name("apply-to-first-answer"), *figures, at)
 
 
-async def _pair(rounds: Rounds, index: int, count: int) -> dict[str, Marks]:
+async def _pair(rounds: Rounds, index: int, count: int) -> dict[str, Timeline]:
     """Both; every second pair begins with the other one."""
     order = ("ours", "plain") if index % 2 == 0 else ("plain", "ours")
     found = {name: await (rounds.ours() if name == "ours" else rounds.plain()) for name in order}
-    ours, plain = found["ours"]["answered"], found["plain"]["pod ready"]
+    ours, plain = found["ours"].marks["answered"], found["plain"].marks["pod ready"]
     say(f"  round {index + 1} of {count}: ours {ours:.2f} s, plain {plain:.2f} s")
     return found
 

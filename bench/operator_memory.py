@@ -20,7 +20,7 @@ from local.steps import StepFailedError, say
 WORKSPACES = 5
 READY_SECONDS = 300.0
 SAMPLES = 5
-_OPERATOR = {"labelSelector": "app.kubernetes.io/component=operator"}
+_OPERATOR = {"labelSelector": "app.kubernetes.io/name=agentos-operator"}
 MIB = 2**20
 
 

@@ -7,8 +7,11 @@ cluster on this very machine can be looked at like this.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from bench.process import cpu_seconds_of
 
 LISTENING = "0A"
 LOOK_EVERY = 0.02
@@ -19,7 +22,9 @@ def present() -> frozenset[int]:
     return frozenset(_pids())
 
 
-async def observe(old: frozenset[int], variable: str, port: int, mark: Callable[[str], None]) -> None:
+async def observe(
+    old: frozenset[int], variable: str, port: int, mark: Callable[[str], None], note: Callable[[str, float], None]
+) -> None:
     """Mark the start of the process that has `variable` (NAME=value) in its environment, and its first `listen`."""
     pid, listening = 0, False
     while not listening:
@@ -30,7 +35,29 @@ async def observe(old: frozenset[int], variable: str, port: int, mark: Callable[
                 mark("process started")
         elif listens(pid, port):
             mark("listening")
+            note("cpu_s_at_listening", cpu_seconds_of(pid))
+            note("throttled_s_at_listening", throttled_seconds(pid))
             listening = True
+
+
+def throttled_seconds(pid: int) -> float:
+    """How long the process's container was held back by its CPU limit; 0 where the kernel does not tell."""
+    for line in _read(pid, "cgroup").decode().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "cpu" in controllers.split(",") or not controllers:
+            found = re.search(r"^throttled_(?:time|usec) (\d+)", _stat(path), re.MULTILINE)
+            if found:
+                return int(found[1]) / (1e9 if controllers else 1e6)
+    return 0.0
+
+
+def _stat(path: str) -> str:
+    """The CPU accounting of a control group, in either version's place."""
+    for root in ("cpu", ""):
+        file = Path("/sys/fs/cgroup") / root / path.lstrip("/") / "cpu.stat"
+        if file.exists():
+            return file.read_text()
+    return ""
 
 
 def has_variable(pid: int, variable: str) -> bool:

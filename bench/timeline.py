@@ -16,6 +16,8 @@ class Timeline:
 
     def __init__(self) -> None:
         self.marks: dict[str, float] = {}
+        self.notes: dict[str, float] = {}
+        """What else the round has seen of its process."""
         self._began = time.monotonic()
         self._seen: dict[str, asyncio.Event] = {}
 
@@ -31,6 +33,10 @@ class Timeline:
         """Reached so many seconds after the beginning."""
         self.marks.setdefault(milestone, round(seconds, 4))
         self._event(milestone).set()
+
+    def note(self, name: str, value: float) -> None:
+        """Keep something that is no point in time."""
+        self.notes[name] = round(value, 3)
 
     def elapsed(self) -> float:
         """Seconds since the beginning."""

@@ -69,7 +69,10 @@ def test_a_process_is_weighed_in_mebibytes() -> None:
 
 async def test_observation_ends_with_its_round_and_not_before() -> None:
     seen: list[str] = []
-    task = asyncio.create_task(pod_process.observe(pod_process.present(), "NEVER_SET=1", 7777, seen.append))
+    present = pod_process.present()
+    task = asyncio.create_task(
+        pod_process.observe(present, "NEVER_SET=1", 7777, seen.append, lambda name, _: seen.append(name))
+    )
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
