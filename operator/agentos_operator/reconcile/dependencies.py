@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,13 +37,9 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
     if isinstance(workspace, Aspect):
         return workspace
     name, uid = workspace["metadata"]["name"], workspace["metadata"]["uid"]
-    own = [await context.kubernetes.find(SECRET, each, deployment.namespace) for each in (DATABASE_SECRET, JWT_SECRET)]
+    own, secrets = await _read_secrets(context, deployment)
     if not all(secret and is_controlled_by(secret, uid) for secret in own):
         return _missing(reasons.WORKSPACE_NOT_READY, f"Workspace {name} has no credentials yet; see its conditions.")
-    secrets = {
-        each: await context.kubernetes.find(SECRET, each, deployment.namespace)
-        for each in sorted({reference.name for reference in deployment.secret_keys})
-    }
     for reference in deployment.secret_keys:
         if problem := _problem(reference, secrets[reference.name], deployment.namespace):
             return problem
@@ -52,6 +49,16 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
         **({"secrets": _versions_id(secrets)} if secrets else {}),
     }
     return Dependencies(name, credentials, held(DEPENDENCIES_READY, "The workspace and all Secrets are there."))
+
+
+async def _read_secrets(
+    context: Context, deployment: AgentDeployment
+) -> tuple[list[Object | None], dict[str, Object | None]]:
+    """The workspace's two Secrets, and those that the spec names; read at once, because pods wait for it."""
+    named = sorted({reference.name for reference in deployment.secret_keys})
+    wanted = (DATABASE_SECRET, JWT_SECRET, *named)
+    found = await asyncio.gather(*(context.kubernetes.find(SECRET, each, deployment.namespace) for each in wanted))
+    return found[:2], dict(zip(named, found[2:], strict=True))
 
 
 async def _find_workspace(context: Context, deployment: AgentDeployment) -> Object | Aspect:
