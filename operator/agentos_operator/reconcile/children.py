@@ -33,8 +33,6 @@ class Children:
         live = await self._find_own(desired)
         if live is not None and (closed := _without_openings(desired, live)):
             await self._kubernetes.apply(closed)
-        if live is not None and (closed := _without_openings(desired, live)):
-            await self._kubernetes.apply(closed)
         applied = await self._kubernetes.apply(desired)
         self._ledger.record(desired, applied)
         changed = live is None or live["metadata"]["resourceVersion"] != applied["metadata"]["resourceVersion"]
