@@ -8,6 +8,7 @@ the script:
     history                             lists the user messages before this one
     fail <status>                       answers with that HTTP status and OpenAI's error body
     wait <seconds> [text]               spreads the answer over so many seconds
+    think <seconds> [text]              is silent for so many seconds, then answers at once
     break [text]                        streams half of the answer, then drops the connection
     count <n>                           answers with n words, one chunk each
     anything else                       is repeated

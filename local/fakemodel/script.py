@@ -29,6 +29,8 @@ class Reply:
     """Anything but 200 is answered as an error of the provider."""
     seconds: float = 0.0
     """How long the answer takes; a stream spreads its chunks over it."""
+    silence: float = 0.0
+    """Seconds before the first word of it."""
     breaks: bool = False
     """Drop the connection in the middle of the answer."""
     chunks: tuple[str, ...] = field(default=())
@@ -63,12 +65,23 @@ def _fail(rest: str) -> Reply | None:
 
 def _wait(rest: str) -> Reply | None:
     """`wait <seconds> [text]`, ten minutes at most."""
+    seconds, text = _seconds(rest)
+    return None if seconds is None else replace(said(text or "I have waited as long as I was told"), seconds=seconds)
+
+
+def _think(rest: str) -> Reply | None:
+    """`think <seconds> [text]`, ten minutes at most."""
+    seconds, text = _seconds(rest)
+    return None if seconds is None else replace(said(text or "I have thought about it"), silence=seconds)
+
+
+def _seconds(rest: str) -> tuple[float | None, str]:
+    """A number of seconds and what follows it."""
     number, _, text = rest.partition(" ")
     try:
-        seconds = min(max(float(number), 0.0), 600.0)
+        return min(max(float(number), 0.0), 600.0), text
     except ValueError:
-        return None
-    return replace(said(text or "I have waited as long as I was told"), seconds=seconds)
+        return None, text
 
 
 def _break(rest: str) -> Reply:
@@ -84,6 +97,7 @@ def _count(rest: str) -> Reply | None:
 _SCRIPTS: Mapping[str, Callable[[str], Reply | None]] = {
     "fail": _fail,
     "wait": _wait,
+    "think": _think,
     "break": _break,
     "count": _count,
 }

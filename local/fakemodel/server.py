@@ -47,7 +47,7 @@ async def _chat(body: bytes, send: Send) -> None:
     elif request.get("stream"):
         await _stream(send, request, reply)
     else:
-        await asyncio.sleep(reply.seconds)
+        await asyncio.sleep(reply.silence + reply.seconds)
         if reply.breaks:
             raise BrokenOff
         await _json(send, 200, wire.completion(request, reply))
@@ -57,6 +57,7 @@ async def _stream(send: Send, request: Mapping[str, Any], reply: Reply) -> None:
     """Server-sent events, one chunk each, spread over the seconds the script asked for."""
     chunks = list(wire.chunks(request, reply))
     await _start(send, 200, b"text/event-stream")
+    await asyncio.sleep(reply.silence)
     for index, chunk in enumerate(chunks):
         if reply.breaks and index >= len(chunks) // 2:
             raise BrokenOff

@@ -68,8 +68,7 @@ def test_a_malformed_body_is_refused_and_not_an_error_of_the_server(tenancy: Ten
 
 
 def test_a_stream_comes_in_parts_with_heartbeats(tenancy: Tenancy) -> None:
-    # Four chunks: the model is silent for half of the time before it says its one word.
-    form = {"message": "wait 36 slow", "stream": "true"}
+    form = {"message": "think 16 slow", "stream": "true"}
     with (
         tenancy.client("support", "acme", tenancy.token("acme")) as client,
         client.stream("POST", "/agents/support/runs", data=form) as answer,

@@ -45,6 +45,7 @@ def test_faults_are_scripted() -> None:
     assert asked("fail 503").status == 503
     assert (asked("wait 2.5 done").seconds, asked("wait 2.5 done").text) == (2.5, "done")
     assert asked("wait 99999").seconds == 600
+    assert (asked("think 2.5 done").silence, asked("think 2.5 done").seconds) == (2.5, 0.0)
     assert asked("break off").breaks
 
 
