@@ -211,7 +211,7 @@ def _tree(cluster: KubernetesCluster) -> str:
 
 def report(cluster: KubernetesCluster, place: Place) -> str:
     """What is ready, and the agent's answer to one question."""
-    url = str(cluster.get(AGENT_DEPLOYMENT, "support", "ws-acme")["status"]["url"])
+    url = _url(cluster, place.port)
     wish = token.Wish("acme", "alice", ("agents:run",), timedelta(minutes=5))
     answer = ask(url, place.port, token.mint(cluster, wish, int(time.time())))
     return (
@@ -220,6 +220,18 @@ def report(cluster: KubernetesCluster, place: Place) -> str:
         f"alice asks          {QUESTION}\n"
         f"support answers     {answer}\n"
     )
+
+
+def _url(cluster: KubernetesCluster, port: int) -> str:
+    """The agent's address, once the operator has learned of a port that changed."""
+    found: list[str] = []
+
+    def current() -> bool:
+        found[:] = [str(cluster.get(AGENT_DEPLOYMENT, "support", "ws-acme")["status"].get("url", ""))]
+        return urlsplit(found[0]).port == port
+
+    wait_until(current, what="the agent's address", timeout=60, advice=_advice())
+    return found[0]
 
 
 def ask(url: str, port: int, signed: str) -> str:

@@ -115,6 +115,8 @@ def stage(
     stage.credentials.mkdir(parents=True)
     (stage.credentials / "username").write_text(role)
     (stage.credentials / "password").write_text(ADMIN_PASSWORD)
+    # The module before may have killed its operator, whose Lease would have to run out.
+    api_server.delete("Lease", "agentos-operator", SYSTEM_NAMESPACE)
     yield stage
     leaks = stage.leaks()
     stage.discard()

@@ -32,6 +32,8 @@ def test_a_killed_leader_is_replaced_once_its_lease_has_run_out(stage: Stage) ->
     leader = stage.start(identity="operator-a")
     waiting = stage.start(identity="operator-b", wait=False)
     leader.kill()
+    # As if most of its time had passed.
+    stage.api.patch("Lease", "agentos-operator", {"spec": {"leaseDurationSeconds": 3}}, SYSTEM_NAMESPACE)
     name = new_name()
     stage.apply_workspace(name)
     eventually(lambda: waiting.is_leading, "the second replica leads", timeout=60)
