@@ -56,7 +56,7 @@ async def _serve(settings: Settings, liveness: str) -> int:
     databases = {server.name: PostgresServer(_server(settings, server)) for server in settings.database.servers}
     operator = Operator(kubernetes, databases, settings, leadership, end)
     await kopf.operator(
-        registry=handlers.register(operator),
+        registry=handlers.register(operator, stop),
         settings=handlers.configure(kopf.OperatorSettings()),
         clusterwide=True,
         standalone=True,

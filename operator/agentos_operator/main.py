@@ -5,6 +5,7 @@ Only ``on.event`` is used: kopf then writes nothing into our resources (no final
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import kopf
@@ -30,8 +31,8 @@ CHILD_KINDS = (
 (https://kubernetes.io/docs/concepts/security/rbac-good-practices/#listing-secrets)."""
 
 
-def register(operator: Operator) -> kopf.OperatorRegistry:
-    """All handlers, bound to ``operator``."""
+def register(operator: Operator, stopped: asyncio.Event) -> kopf.OperatorRegistry:
+    """All handlers, bound to ``operator``; ``stopped`` is the flag that kopf was given, set when all has ended."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -45,6 +46,7 @@ def register(operator: Operator) -> kopf.OperatorRegistry:
     @kopf.on.cleanup(registry=registry)
     async def cleanup(**_: Any) -> None:
         await operator.stop()
+        stopped.set()  # or kopf would wait five seconds for its own waiter of this flag
 
     @kopf.on.event(API_VERSION, "workspaces", registry=registry)
     @kopf.on.event(API_VERSION, "agentdeployments", registry=registry)
