@@ -40,7 +40,7 @@ class _Stream:
         self._seconds = seconds
         self._sending = asyncio.Lock()
         self._pinger: asyncio.Task[None] | None = None
-        self._spoken = False
+        self._spoken_at = asyncio.get_running_loop().time()
         self._whole = True
 
     async def send(self, message: Message) -> None:
@@ -55,7 +55,7 @@ class _Stream:
             await self._send(message)
             return
         async with self._sending:
-            self._spoken = True
+            self._spoken_at = asyncio.get_running_loop().time()
             body = message.get("body", b"")
             self._whole = body.endswith(b"\n\n") if body else self._whole
             if not message.get("more_body"):
@@ -63,12 +63,15 @@ class _Stream:
             await self._send(message)
 
     async def _ping(self) -> None:
-        """Speak whenever an interval has passed in silence."""
+        """Speak whenever the stream has been silent for an interval, counted from its last word."""
+        clock = asyncio.get_running_loop().time
         while True:
-            self._spoken = False
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(self._spoken_at + self._seconds - clock())
             async with self._sending:
-                if not self._spoken and self._whole:
+                if clock() - self._spoken_at < self._seconds:
+                    continue
+                self._spoken_at = clock()
+                if self._whole:
                     await self._send({"type": "http.response.body", "body": PING, "more_body": True})
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ from agentos_operator.clients.kinds import LEASE, Kind
 from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.errors import ApiUnavailable, Conflict, NotFound
 from agentos_operator.leader import LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS, Leadership
-from tests.unit.operator.simulation import LoopClock, simulate
+from tests.unit.simulation import LoopClock, simulate
 
 Object = dict[str, Any]
 

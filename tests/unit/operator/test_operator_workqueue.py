@@ -12,7 +12,7 @@ import pytest
 from agentos_operator import workqueue
 from agentos_operator.errors import ApiUnavailable
 from agentos_operator.workqueue import FIRST_DELAY, LONGEST_DELAY, SETTLED, UNSETTLED, Again, Key, Queue, describe
-from tests.unit.operator.simulation import LoopClock, simulate
+from tests.unit.simulation import LoopClock, simulate
 
 ACME = Key("Workspace", None, "acme")
 OTHER = Key("Workspace", None, "other")

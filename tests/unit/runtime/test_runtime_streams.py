@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agentos_runtime.http.heartbeat import PING, Heartbeat
+from tests.unit.simulation import simulate
 
 SSE = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"private")]
 
@@ -18,6 +19,7 @@ class Response:
     def __init__(self, seconds: float) -> None:
         self.sent: list[Any] = []
         self.pinged = asyncio.Event()
+        self.spoke_at = self.pinged_at = 0.0
         self._layer = Heartbeat(self._app, seconds)
         self._script: Any = None
 
@@ -58,6 +60,26 @@ async def test_a_silent_stream_says_ping_until_it_speaks() -> None:
     bodies = await response.play(script)
     assert set(bodies[:-1]) == {PING}
     assert bodies[-1] == b"data: 1\n\n"
+
+
+def test_a_stream_that_has_spoken_is_silent_for_one_interval_at_the_most() -> None:
+    async def course() -> float:
+        clock = asyncio.get_running_loop().time
+        response = Response(seconds=15)
+
+        async def script(send: Any) -> None:
+            await send(start())
+            await asyncio.sleep(1)
+            await send(body(b"data: 1\n\n"))
+            response.spoke_at = clock()
+            await response.pinged.wait()
+            response.pinged_at = clock()
+            await send(body(b"", more=False))
+
+        await response.play(script)
+        return response.pinged_at - response.spoke_at
+
+    assert simulate(course()) == pytest.approx(15)
 
 
 async def test_no_ping_breaks_an_event_in_two() -> None:
