@@ -12,7 +12,7 @@ import subprocess
 import sys
 import uuid
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,10 +218,20 @@ class Stage:
         """Namespace of an AgentDeployment that is Ready."""
         place = f"ws-{workspace_name}"
         self.api.apply(agent_deployment(place, name, **spec))
+        self.serve(place, name)
+        return place
+
+    def serve(self, place: str, name: str = "support") -> Object:
+        """The AgentDeployment, once it is Ready: pods and gateway follow whatever the operator asks for."""
         self.roll_out(place, name)
         self.accept_route(place, name)
-        self.wait_for("AgentDeployment", name, place)
-        return place
+
+        def follow() -> None:
+            deployment = self.child("Deployment", place, name)
+            if deployment["status"]["observedGeneration"] != deployment["metadata"]["generation"]:
+                self.roll_out(place, name)
+
+        return self.wait_for("AgentDeployment", name, place, meanwhile=follow)
 
     def wait_for(
         self,
@@ -232,11 +242,13 @@ class Stage:
         type_: str = "Ready",
         status: str = "True",
         reason: str | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Object:
         """The resource, once the condition is as told for its newest generation."""
         last: Object = {}
 
         def holds() -> bool:
+            meanwhile()
             last.clear()
             last.update(self.api.get(kind, name, place) or {})
             found = condition(last, type_)

@@ -66,8 +66,7 @@ def test_it_is_ready_only_when_the_pods_of_the_newest_revision_answer(stage: Sta
     place = stage.available_deployment(acme, "slow")
     stage.api.apply(agent_deployment(place, "slow", env=[{"name": "GREETING", "value": "hello"}]))
     stage.wait_for("AgentDeployment", "slow", place, status="False", reason="Progressing")
-    stage.roll_out(place, "slow")
-    stage.wait_for("AgentDeployment", "slow", place)
+    stage.serve(place, "slow")
 
 
 def test_kubectl_scale_changes_the_number_of_pods(stage: Stage, acme: str) -> None:
@@ -76,8 +75,7 @@ def test_kubectl_scale_changes_the_number_of_pods(stage: Stage, acme: str) -> No
     eventually(
         lambda: stage.child("Deployment", place, "scaled")["spec"]["replicas"] == 3, "the Deployment wants three pods"
     )
-    stage.roll_out(place, "scaled")
-    stage.wait_for("AgentDeployment", "scaled", place)
+    stage.serve(place, "scaled")
     scale = stage.api.request(
         "GET", f"/apis/agentos.hyvve.io/v1alpha1/namespaces/{place}/agentdeployments/scaled/scale"
     )
@@ -95,8 +93,7 @@ def test_scaled_to_zero_it_says_so_and_serves_again_when_raised(stage: Stage, ac
     stage.wait_for("AgentDeployment", "paused", place, status="False", reason="ScaledToZero")
     stage.api.kubectl("scale", "agd/paused", "-n", place, "--replicas=1")
     eventually(lambda: stage.child("Deployment", place, "paused")["spec"]["replicas"] == 1, "a pod is wanted")
-    stage.roll_out(place, "paused")
-    stage.wait_for("AgentDeployment", "paused", place)
+    stage.serve(place, "paused")
 
 
 def test_changed_agents_roll_out_with_a_new_config_map_while_old_pods_keep_theirs(stage: Stage, acme: str) -> None:
@@ -110,8 +107,7 @@ def test_changed_agents_roll_out_with_a_new_config_map_while_old_pods_keep_their
         "the Deployment has a new revision",
     )
     assert old["metadata"]["name"] in {each["metadata"]["name"] for each in stage.config_maps(place, "changed")}
-    stage.roll_out(place, "changed")
-    stage.wait_for("AgentDeployment", "changed", place)
+    stage.serve(place, "changed")
     (new,) = stage.config_maps(place, "changed")
     volume = stage.child("Deployment", place, "changed")["spec"]["template"]["spec"]["volumes"][0]
     assert volume["configMap"]["name"] == new["metadata"]["name"] != old["metadata"]["name"]
@@ -140,9 +136,7 @@ def test_recreated_under_the_same_name_it_comes_back_with_children_of_its_own(st
         return all(each and each["metadata"]["ownerReferences"][0]["uid"] == uid for each in found)
 
     eventually(replaced, "every child belongs to the new AgentDeployment")
-    stage.roll_out(place, "again")
-    stage.accept_route(place, "again")
-    stage.wait_for("AgentDeployment", "again", place)
+    stage.serve(place, "again")
 
 
 def test_applied_before_its_workspace_it_waits_and_then_starts(stage: Stage) -> None:
@@ -154,9 +148,7 @@ def test_applied_before_its_workspace_it_waits_and_then_starts(stage: Stage) -> 
     stage.wait_for("AgentDeployment", "support", place, status="False", reason="NotInWorkspace")
     stage.api.apply(workspace(name, namespace={"adopt": True}))
     stage.wait_for("Workspace", name)
-    stage.roll_out(place)
-    stage.accept_route(place)
-    stage.wait_for("AgentDeployment", "support", place)
+    stage.serve(place)
 
 
 def test_outside_a_workspace_it_says_so_and_makes_nothing(stage: Stage) -> None:

@@ -57,9 +57,7 @@ def _essence(body: Object) -> Object:
 def provision(stage: Stage, name: str) -> None:
     """What a user does, and what pods and gateways answer."""
     stage.wait_for("Workspace", name)
-    stage.roll_out(f"ws-{name}")
-    stage.accept_route(f"ws-{name}")
-    stage.wait_for("AgentDeployment", "support", f"ws-{name}")
+    stage.serve(f"ws-{name}")
 
 
 def order(stage: Stage, name: str) -> None:

@@ -41,12 +41,6 @@ def postgres_down(stage: Stage) -> Iterator[None]:
         stage.postgres.start()
 
 
-def becomes_ready(stage: Stage, place: str, name: str) -> None:
-    stage.roll_out(place, name)
-    stage.accept_route(place, name)
-    stage.wait_for("AgentDeployment", name, place)
-
-
 def test_postgresql_down_at_creation(stage: Stage) -> None:
     name = new_name()
     with postgres_down(stage):
@@ -132,7 +126,7 @@ def test_a_secret_that_is_missing_then_lacks_the_key_then_has_it_empty_then_is_r
     stage.api.apply(secret(place, keys, **{"api-key": ""}))
     stage.api.apply(secret(place, keys, **{"api-key": "planted-model-key"}))
     stage.secrets.add("planted-model-key")
-    becomes_ready(stage, place, name)
+    stage.serve(place, name)
 
 
 def test_an_empty_key_is_as_good_as_none(stage: Stage, place: str) -> None:
@@ -218,7 +212,7 @@ def test_what_keeps_a_pod_from_answering_is_told(
     body = stage.wait_for("AgentDeployment", name, place, status="False", reason=reason)
     assert said in condition(body)["message"]
     stage.api.request("DELETE", f"/api/v1/namespaces/{place}/pods/{name}-pod?gracePeriodSeconds=0")
-    becomes_ready(stage, place, name)
+    stage.serve(place, name)
 
 
 def test_a_full_quota_is_told_with_what_to_do(stage: Stage, place: str) -> None:
@@ -234,7 +228,7 @@ def test_a_full_quota_is_told_with_what_to_do(stage: Stage, place: str) -> None:
     stage.api.patch("Deployment", name, {"status": {"conditions": [refused]}}, place, "status")
     body = stage.wait_for("AgentDeployment", name, place, status="False", reason="QuotaExceeded")
     assert "spec.quota of the Workspace" in condition(body)["message"]
-    becomes_ready(stage, place, name)
+    stage.serve(place, name)
 
 
 def test_without_the_gateway_api_the_pods_run_and_the_route_follows_its_installation(

@@ -164,9 +164,7 @@ def test_an_object_of_a_deployments_name_is_not_touched(stage: Stage, kind: str)
     assert f"{kind} support" in condition(body, aspect)["message"]
     assert stage.child(kind, place, "support")["spec"] == before["spec"]
     stage.api.delete(kind, "support", place)
-    stage.roll_out(place)
-    stage.accept_route(place)
-    stage.wait_for("AgentDeployment", "support", place)
+    stage.serve(place)
 
 
 def test_a_deployment_in_a_strangers_namespace_of_a_workspaces_name_gets_no_credentials(stage: Stage) -> None:
@@ -233,7 +231,6 @@ def test_a_forged_owner_reference_on_a_config_map_does_not_get_it_deleted_with_o
     old = {each["metadata"]["name"] for each in stage.config_maps(place)} - {"theirs"}
     stage.api.apply(agent_deployment(place, agents=agents))
     eventually(lambda: len(stage.config_maps(place)) == 3, "there is a new ConfigMap")
-    stage.roll_out(place)
-    stage.wait_for("AgentDeployment", "support", place)
+    stage.serve(place)
     eventually(lambda: not old & {each["metadata"]["name"] for each in stage.config_maps(place)}, "the old one is gone")
     assert untouched(stage, before)
