@@ -113,32 +113,6 @@ def test_changed_agents_roll_out_with_a_new_config_map_while_old_pods_keep_their
     assert volume["configMap"]["name"] == new["metadata"]["name"] != old["metadata"]["name"]
 
 
-def test_a_deleted_deployment_takes_its_children_and_nothing_else_with_it(stage: Stage, acme: str) -> None:
-    place = stage.available_deployment(acme, "deleted")
-    stage.available_deployment(acme, "kept")
-    stage.api.delete("AgentDeployment", "deleted", place)
-    for kind in ("Deployment", "Service", "PodDisruptionBudget", "HTTPRoute"):
-        stage.wait_until_gone(kind, "deleted", place)
-    eventually(lambda: not stage.config_maps(place, "deleted"), "its ConfigMap is gone")
-    for kind in DEPLOYMENT_CHILDREN:
-        assert stage.child(kind, place, "kept")
-
-
-def test_recreated_under_the_same_name_it_comes_back_with_children_of_its_own(stage: Stage, acme: str) -> None:
-    place = stage.available_deployment(acme, "again")
-    stage.api.delete("AgentDeployment", "again", place)
-    new = stage.api.apply(agent_deployment(place, "again"))
-
-    def replaced() -> bool:
-        found = [stage.api.get(kind, "again", place) for kind in DEPLOYMENT_CHILDREN if kind != "ConfigMap"]
-        found += stage.config_maps(place, "again") or [None]
-        uid = new["metadata"]["uid"]
-        return all(each and each["metadata"]["ownerReferences"][0]["uid"] == uid for each in found)
-
-    eventually(replaced, "every child belongs to the new AgentDeployment")
-    stage.serve(place, "again")
-
-
 def test_applied_before_its_workspace_it_waits_and_then_starts(stage: Stage) -> None:
     name = new_name("late")
     place = f"ws-{name}"

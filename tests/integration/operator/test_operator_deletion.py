@@ -12,6 +12,7 @@ import pytest
 from agentos_operator.database_names import DatabaseNames
 from tests.integration.apiserver import eventually
 from tests.integration.operator.stage import (
+    DEPLOYMENT_CHILDREN,
     OperatorProcess,
     Stage,
     agent_deployment,
@@ -30,6 +31,12 @@ class Removed:
     uid: str
     names: DatabaseNames
     url: str
+
+
+@pytest.fixture(scope="module")
+def acme(stage: Stage, operator: OperatorProcess) -> str:
+    """A Workspace that stays."""
+    return stage.ready_workspace()
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +138,6 @@ def test_a_deployment_in_a_workspace_that_goes_is_not_started_again(stage: Stage
     stage.wait_for("Workspace", name, status="False", reason="NamespaceTerminating")
     assert stage.api.get("Deployment", "support", place) is None
     stage.api.patch("AgentDeployment", "support", {"metadata": {"finalizers": None}}, place)
-    stage.wait_until_gone("Workspace", name)
 
 
 def test_a_session_of_somebody_else_that_holds_a_table_is_named_and_the_drop_goes_on_after_it(stage: Stage) -> None:
@@ -158,3 +164,29 @@ def test_an_agent_deployment_can_be_deleted_while_its_workspace_is_in_trouble(st
     stage.wait_for("AgentDeployment", "support", place, status="False", reason="SecretMissing")
     stage.api.delete("AgentDeployment", "support", place)
     stage.wait_until_gone("AgentDeployment", "support", place)
+
+
+def test_a_deleted_deployment_takes_its_children_and_nothing_else_with_it(stage: Stage, acme: str) -> None:
+    place = stage.available_deployment(acme, "deleted")
+    stage.available_deployment(acme, "kept")
+    stage.api.delete("AgentDeployment", "deleted", place)
+    for kind in ("Deployment", "Service", "PodDisruptionBudget", "HTTPRoute"):
+        stage.wait_until_gone(kind, "deleted", place)
+    eventually(lambda: not stage.config_maps(place, "deleted"), "its ConfigMap is gone")
+    for kind in DEPLOYMENT_CHILDREN:
+        assert stage.child(kind, place, "kept")
+
+
+def test_recreated_under_the_same_name_it_comes_back_with_children_of_its_own(stage: Stage, acme: str) -> None:
+    place = stage.available_deployment(acme, "again")
+    stage.api.delete("AgentDeployment", "again", place)
+    new = stage.api.apply(agent_deployment(place, "again"))
+
+    def replaced() -> bool:
+        found = [stage.api.get(kind, "again", place) for kind in DEPLOYMENT_CHILDREN if kind != "ConfigMap"]
+        found += stage.config_maps(place, "again") or [None]
+        uid = new["metadata"]["uid"]
+        return all(each and each["metadata"]["ownerReferences"][0]["uid"] == uid for each in found)
+
+    eventually(replaced, "every child belongs to the new AgentDeployment")
+    stage.serve(place, "again")

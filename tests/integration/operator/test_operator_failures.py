@@ -62,7 +62,7 @@ def test_postgresql_down_at_deletion_keeps_the_namespace_until_the_data_is_taken
         stage.api.delete("Workspace", name)
         stage.wait_for("Workspace", name, status="False", reason="DatabaseUnavailable")
         assert "deletionTimestamp" not in stage.child("Namespace", "", f"ws-{name}")["metadata"]
-    stage.wait_until_gone("Workspace", name)
+    stage.wait_for("Workspace", name, status="False", reason="NamespaceTerminating")
     assert stage.has_schema(names) == (policy == "Retain")
     assert not any(stage.roles(names).values())
 

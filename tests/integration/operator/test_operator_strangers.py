@@ -192,7 +192,8 @@ def test_a_schema_or_role_of_our_name_that_is_somebody_elses_is_not_touched(
     taken = names.schema if what == "schema" else names.login_b
     stage.sql(f"CREATE {what} {{}}", taken)
     stage.sql(f"COMMENT ON {what} {{}} IS 'somebody else''s'", taken)
-    stage.api.delete("Namespace", f"ws-{name}")
+    stage.api.patch("Namespace", f"ws-{name}", {"metadata": {"labels": {"agentos.hyvve.io/workspace": name}}})
+    stage.apply_workspace(name, namespace={"adopt": True})
     body = stage.wait_for("Workspace", name, status="False", reason="DatabaseNotOwned")
     assert f"{what} {taken}" in condition(body)["message"]
     if what == "schema":
