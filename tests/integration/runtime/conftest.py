@@ -162,6 +162,7 @@ def database(postgres: Server) -> Iterator[Database]:
     with postgres.connect() as connection:
         for statement in (
             "CREATE ROLE {name} LOGIN PASSWORD {password}",
+            "GRANT CONNECT ON DATABASE postgres TO {name}",  # other tests take it from PUBLIC
             "CREATE SCHEMA {name}",
             "GRANT USAGE, CREATE ON SCHEMA {name} TO {name}",
             "ALTER ROLE {name} SET search_path = {name}",
