@@ -78,8 +78,6 @@ def watch(engine: AsyncEngine, health: Health) -> None:
 
 def _is_away(context: ExceptionContext) -> bool:
     """Whether an error means that there is no database, rather than that a statement was wrong."""
-    if context.is_pre_ping:
-        return False  # an old connection was cut; the pool opens another, and fails again if it must
     error: Any = context.sqlalchemy_exception or context.original_exception
     if context.is_disconnect or isinstance(error, (OperationalError, InterfaceError, PoolTimeout)):
         return True

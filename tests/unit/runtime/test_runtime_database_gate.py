@@ -135,18 +135,16 @@ async def test_an_answer_made_without_the_database_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "ping", "away"),
+    ("error", "away"),
     [
-        (OperationalError("SELECT 1", {}, psycopg.OperationalError("cut")), True, False),
-        (OperationalError("SELECT 1", {}, psycopg.OperationalError("connection refused")), False, True),
-        (OperationalError("SELECT 1", {}, psycopg.errors.QueryCanceled("statement timeout")), False, True),
-        (InterfaceError("SELECT 1", {}, psycopg.InterfaceError("the connection is closed")), False, True),
-        (PoolTimeout("QueuePool limit"), False, True),
-        (ProgrammingError("SELEC", {}, psycopg.errors.SyntaxError("syntax error")), False, False),
-        (IntegrityError("INSERT", {}, psycopg.errors.UniqueViolation("duplicate key")), False, False),
+        (OperationalError("SELECT 1", {}, psycopg.OperationalError("connection refused")), True),
+        (OperationalError("SELECT 1", {}, psycopg.errors.QueryCanceled("statement timeout")), True),
+        (InterfaceError("SELECT 1", {}, psycopg.InterfaceError("the connection is closed")), True),
+        (PoolTimeout("QueuePool limit"), True),
+        (ProgrammingError("SELEC", {}, psycopg.errors.SyntaxError("syntax error")), False),
+        (IntegrityError("INSERT", {}, psycopg.errors.UniqueViolation("duplicate key")), False),
     ],
     ids=[
-        "a pooled connection was cut",
         "refused",
         "timed out",
         "closed",
@@ -155,8 +153,6 @@ async def test_an_answer_made_without_the_database_is_not_sent() -> None:
         "duplicate",
     ],
 )
-def test_only_a_database_that_is_away_counts_as_away(error: Any, ping: bool, away: bool) -> None:
-    context: Any = SimpleNamespace(
-        sqlalchemy_exception=error, original_exception=error, is_disconnect=False, is_pre_ping=ping
-    )
+def test_only_a_database_that_is_away_counts_as_away(error: Any, away: bool) -> None:
+    context: Any = SimpleNamespace(sqlalchemy_exception=error, original_exception=error, is_disconnect=False)
     assert _is_away(context) is away
