@@ -43,7 +43,7 @@ async def ensure_database(
     )
     verify = _verification_is_due(context, workspace.meta.uid)
     try:
-        ensured = await server.ensure_workspace(desired, credential, verify_logins=verify)
+        ensured = await server.ensure_workspace(desired, {names.login_a: credential}, verify_logins=verify)
     except DatabaseError as error:
         return database_failure(error)
     if verify:

@@ -39,6 +39,11 @@ class Tenant:
     credential: Credential
     url: str
 
+    @property
+    def credentials(self) -> dict[str, Credential]:
+        """By login role, as the operator hands them over."""
+        return {self.desired.names.login_a: self.credential}
+
     def connect(self, **options: Any) -> psycopg.Connection:
         """Log in as the tenant does."""
         return psycopg.connect(self.url, autocommit=True, **options)
@@ -216,7 +221,7 @@ def _desired(name: str) -> WorkspaceDatabase:
 
 async def _tenant(server: PostgresServer, desired: WorkspaceDatabase) -> Tenant:
     credential = new_credential()
-    await server.ensure_workspace(desired, credential)
+    await server.ensure_workspace(desired, {desired.names.login_a: credential})
     return Tenant(desired, credential, server.login_url(desired.names.login_a, credential.password))
 
 

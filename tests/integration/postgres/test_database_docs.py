@@ -56,7 +56,7 @@ async def test_what_the_page_prepares_is_all_that_the_operator_needs(
         facts = await server.prepare()
         assert [text for text in facts.warnings if database in text or "template1" in text] == []
         assert (facts.pgvector_installed is not None) == has_pgvector
-        ensured = await server.ensure_workspace(desired, credential, verify_logins=True)
+        ensured = await server.ensure_workspace(desired, {desired.names.login_a: credential}, verify_logins=True)
         assert (ensured.writes == 0) == (role != "operator")
         await server.close()
     with psycopg.connect(server.login_url(desired.names.login_a, credential.password)) as connection:

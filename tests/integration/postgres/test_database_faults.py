@@ -104,10 +104,10 @@ async def test_a_server_that_hangs_in_the_middle_is_unavailable_and_recovers(
         await server.prepare()
         wire.hold()
         with pytest.raises(DatabaseUnavailable, match="does not answer"):
-            await server.ensure_workspace(desired, new_credential())
+            await server.ensure_workspace(desired, {desired.names.login_a: new_credential()})
         wire.release()
         credential = new_credential()
-        await server.ensure_workspace(desired, credential, verify_logins=True)
+        await server.ensure_workspace(desired, {desired.names.login_a: credential}, verify_logins=True)
         assert await server.can_log_in(desired.names.login_a, credential.password)
         await server.close()
 
@@ -119,7 +119,7 @@ async def test_connections_that_died_while_idle_are_replaced_unnoticed(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         f" WHERE application_name = 'agentos-operator' AND datname = '{server.settings.database}'"
     )
-    assert (await server.ensure_workspace(tenant.desired, tenant.credential)).writes == 0
+    assert (await server.ensure_workspace(tenant.desired, tenant.credentials)).writes == 0
 
 
 async def test_a_read_only_server_is_unavailable_until_it_is_not(
@@ -128,13 +128,13 @@ async def test_a_read_only_server_is_unavailable_until_it_is_not(
     fresh_admin.run(f"ALTER DATABASE {fresh_settings.database} SET default_transaction_read_only = on")
     server = PostgresServer(fresh_settings)
     with pytest.raises(DatabaseUnavailable, match="read-only"):
-        await server.ensure_workspace(desired, new_credential())
+        await server.ensure_workspace(desired, {desired.names.login_a: new_credential()})
     await server.close()
     fresh_admin.run(
         "SET default_transaction_read_only = off",
         f"ALTER DATABASE {fresh_settings.database} RESET default_transaction_read_only",
     )
-    await server.ensure_workspace(desired, new_credential())
+    await server.ensure_workspace(desired, {desired.names.login_a: new_credential()})
     await server.close()
 
 
@@ -179,12 +179,12 @@ async def test_missing_credentials_say_which_secret_and_keys(settings: ServerSet
 
 async def test_a_cancelled_operation_leaves_the_server_usable(server: PostgresServer, tenant: Tenant) -> None:
     for _ in range(5):
-        task = asyncio.create_task(server.ensure_workspace(tenant.desired, tenant.credential))
+        task = asyncio.create_task(server.ensure_workspace(tenant.desired, tenant.credentials))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert (await server.ensure_workspace(tenant.desired, tenant.credential)).writes == 0
+    assert (await server.ensure_workspace(tenant.desired, tenant.credentials)).writes == 0
 
 
 async def test_no_password_and_no_verifier_is_in_an_error(server: PostgresServer) -> None:
@@ -205,8 +205,8 @@ async def test_no_password_reaches_the_servers_log(
     server: PostgresServer, tenant: Tenant, postgres: PostgresProcess
 ) -> None:
     tenant.connect().close()
-    await server.ensure_workspace(tenant.desired, new_credential(), verify_logins=True)
-    await server.ensure_workspace(tenant.desired, tenant.credential, verify_logins=True)
+    await server.ensure_workspace(tenant.desired, {tenant.desired.names.login_a: new_credential()}, verify_logins=True)
+    await server.ensure_workspace(tenant.desired, tenant.credentials, verify_logins=True)
     log = postgres.log
     assert tenant.desired.names.login_a in log
     assert tenant.credential.password not in log

@@ -48,7 +48,7 @@ async def test_both_logins_see_the_same_tables(server: PostgresServer, tenant: T
     second = new_credential()
     with tenant.connect() as connection:
         connection.execute("CREATE TABLE notes AS SELECT 1 AS id")
-    await server.ensure_workspace(tenant.desired, tenant.credential, second)
+    await server.ensure_workspace(tenant.desired, {**tenant.credentials, tenant.desired.names.login_b: second})
     with psycopg.connect(server.login_url(tenant.desired.names.login_b, second.password)) as connection:
         connection.execute("INSERT INTO notes VALUES (2)")
         connection.execute("ALTER TABLE notes ADD COLUMN body text")
@@ -61,13 +61,13 @@ async def test_the_second_login_cannot_log_in_before_a_rotation(server: Postgres
 
 
 async def test_a_steady_state_costs_one_query_and_writes_nothing(server: PostgresServer, tenant: Tenant) -> None:
-    ensured = await server.ensure_workspace(tenant.desired, tenant.credential, verify_logins=True)
+    ensured = await server.ensure_workspace(tenant.desired, tenant.credentials, verify_logins=True)
     assert (ensured.queries, ensured.writes, ensured.warnings) == (1, 0, ())
 
 
 async def test_changed_limits_reach_the_roles(server: PostgresServer, tenant: Tenant) -> None:
     changed = dataclasses.replace(tenant.desired, connection_limit=1, statement_timeout_ms=1234)
-    await server.ensure_workspace(changed, tenant.credential)
+    await server.ensure_workspace(changed, tenant.credentials)
     with tenant.connect() as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("1234ms",)
         with pytest.raises(psycopg.OperationalError, match="too many connections"):
@@ -108,12 +108,12 @@ async def test_drift_is_repaired_when(
     before = await facts_of(server, tenant.desired)
     admin.run(*spoil.format(**words(server, tenant, stranger, before)).split("; "))
     assert await facts_of(server, tenant.desired) != before
-    repaired = await server.ensure_workspace(tenant.desired, tenant.credential)
+    repaired = await server.ensure_workspace(tenant.desired, tenant.credentials)
     assert repaired.writes > 0
     after = await facts_of(server, tenant.desired)
     assert dataclasses.replace(after, memberships=before.memberships) == before
     assert wanted(after, tenant) == wanted(before, tenant)
-    assert (await server.ensure_workspace(tenant.desired, tenant.credential)).writes == 0
+    assert (await server.ensure_workspace(tenant.desired, tenant.credentials)).writes == 0
     with tenant.connect() as connection:
         connection.execute("CREATE TABLE works (id int)")
 
@@ -147,7 +147,7 @@ async def test_what_the_tenant_changes_about_itself_is_put_back(server: Postgres
         connection.execute(f"ALTER ROLE {name} IN DATABASE {database} SET statement_timeout = 0")
         connection.execute(f"ALTER ROLE {name} SET work_mem = '4GB'")
         connection.execute(f"ALTER ROLE {name} PASSWORD 'planted-by-the-tenant'")
-    repaired = await server.ensure_workspace(tenant.desired, tenant.credential, verify_logins=True)
+    repaired = await server.ensure_workspace(tenant.desired, tenant.credentials, verify_logins=True)
     assert repaired.passwords_repaired == (name,)
     with tenant.connect() as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("5s",)
@@ -161,7 +161,7 @@ async def test_a_tenant_cannot_hold_its_role_against_repair(server: PostgresServ
         holding.execute("BEGIN")
         holding.execute(f"ALTER ROLE {login} PASSWORD 'mine'")
         changed = dataclasses.replace(tenant.desired, connection_limit=2)
-        await server.ensure_workspace(changed, tenant.credential)
+        await server.ensure_workspace(changed, tenant.credentials)
         other.execute("SELECT 1")
         with pytest.raises(psycopg.OperationalError):
             holding.execute("SELECT 1")
@@ -171,7 +171,7 @@ async def test_a_stranger_is_made_to_leave_the_tenants_role(
     server: PostgresServer, tenant: Tenant, stranger: str, admin: Admin, admin_kind: str
 ) -> None:
     admin.run(f"GRANT {tenant.desired.names.owner} TO {stranger}")
-    ensured = await server.ensure_workspace(tenant.desired, tenant.credential)
+    ensured = await server.ensure_workspace(tenant.desired, tenant.credentials)
     member = admin.value("SELECT pg_has_role(%s, %s, 'MEMBER')", stranger, tenant.desired.names.owner)
     if member:  # from PostgreSQL 16 on only a superuser can take back what a superuser granted
         assert admin_kind == "createrole"
@@ -185,7 +185,7 @@ async def test_a_superusers_own_setting_on_a_login_is_none_of_the_tenants_drift(
     server: PostgresServer, tenant: Tenant, admin: Admin
 ) -> None:
     admin.run(f"ALTER ROLE {tenant.desired.names.login_a} SET log_min_duration_statement = 500")
-    assert (await server.ensure_workspace(tenant.desired, tenant.credential)).writes == 0
+    assert (await server.ensure_workspace(tenant.desired, tenant.credentials)).writes == 0
 
 
 @pytest.mark.parametrize("kind", ["schema", "owner", "login_a", "login_b"])
@@ -196,7 +196,7 @@ async def test_a_strangers_object_of_our_name_is_named_and_not_touched(
     admin.run(f"CREATE {'SCHEMA' if kind == 'schema' else 'ROLE'} {name}")
     before = await facts_of(server, desired)
     with pytest.raises(DatabaseNotOwned, match=name):
-        await server.ensure_workspace(desired, new_credential())
+        await server.ensure_workspace(desired, {desired.names.login_a: new_credential()})
     assert await facts_of(server, desired) == before
     removal = await server.drop_workspace(desired.names, desired.uid)
     assert len(removal.left_alone) == 1
@@ -206,12 +206,12 @@ async def test_a_strangers_object_of_our_name_is_named_and_not_touched(
 async def test_another_workspaces_marker_does_not_count_as_ours(server: PostgresServer, tenant: Tenant) -> None:
     usurper = dataclasses.replace(tenant.desired, uid=tenant.desired.uid[:-1])
     with pytest.raises(DatabaseNotOwned, match=tenant.desired.names.schema):
-        await server.ensure_workspace(usurper, new_credential())
+        await server.ensure_workspace(usurper, {usurper.names.login_a: new_credential()})
 
 
 async def test_a_new_password_in_the_secret_reaches_the_role(server: PostgresServer, tenant: Tenant) -> None:
     fresh = new_credential()
-    await server.ensure_workspace(tenant.desired, fresh)
+    await server.ensure_workspace(tenant.desired, {tenant.desired.names.login_a: fresh})
     assert await server.can_log_in(tenant.desired.names.login_a, fresh.password)
     assert not await server.can_log_in(tenant.desired.names.login_a, tenant.credential.password)
 
@@ -221,15 +221,15 @@ async def test_a_password_changed_by_sql_is_found_by_a_login_and_put_back(
 ) -> None:
     login = tenant.desired.names.login_a
     admin.run(f"ALTER ROLE {login} PASSWORD 'changed'")
-    assert (await server.ensure_workspace(tenant.desired, tenant.credential)).writes == 0
-    repaired = await server.ensure_workspace(tenant.desired, tenant.credential, verify_logins=True)
+    assert (await server.ensure_workspace(tenant.desired, tenant.credentials)).writes == 0
+    repaired = await server.ensure_workspace(tenant.desired, tenant.credentials, verify_logins=True)
     assert (repaired.passwords_repaired, repaired.writes) == ((login,), 1)
     assert await server.can_log_in(login, tenant.credential.password)
 
 
 async def test_a_role_at_its_connection_limit_still_proves_its_password(server: PostgresServer, tenant: Tenant) -> None:
     held = [tenant.connect() for _ in range(tenant.desired.connection_limit)]
-    ensured = await server.ensure_workspace(tenant.desired, tenant.credential, verify_logins=True)
+    ensured = await server.ensure_workspace(tenant.desired, tenant.credentials, verify_logins=True)
     assert ensured.passwords_repaired == ()
     for connection in held:
         connection.close()
@@ -243,14 +243,15 @@ async def test_a_workspace_of_the_same_name_with_another_uid_starts_empty(
     uid = str(uuid.uuid4())
     again = WorkspaceDatabase(database_names("acme", uid), uid)
     credential = new_credential()
-    await server.ensure_workspace(again, credential)
+    await server.ensure_workspace(again, {again.names.login_a: credential})
     with psycopg.connect(server.login_url(again.names.login_a, credential.password)) as connection:
         assert connection.execute("SELECT to_regclass('notes')").fetchone() == (None,)
 
 
 async def test_many_at_once_and_the_same_one_twice_end_in_the_same_state(server: PostgresServer) -> None:
     uids = [str(uuid.uuid4()) for _ in range(12)]
-    wanted = [(WorkspaceDatabase(database_names("acme", uid), uid), new_credential()) for uid in uids]
+    desired = [WorkspaceDatabase(database_names("acme", uid), uid) for uid in uids]
+    wanted = [(each, {each.names.login_a: new_credential()}) for each in desired]
     other = PostgresServer(server.settings)
     await asyncio.gather(
         *(edge.ensure_workspace(*each) for each in wanted for edge in (server, other)),
@@ -269,6 +270,6 @@ async def test_nothing_is_half_made_when_a_statement_fails(
 
     monkeypatch.setattr(server_module, "plan", broken)
     with pytest.raises(DatabaseError, match="division by zero"):
-        await server.ensure_workspace(desired, new_credential())
+        await server.ensure_workspace(desired, {desired.names.login_a: new_credential()})
     facts = await facts_of(server, desired)
     assert (facts.schema, dict(facts.roles)) == (None, {})

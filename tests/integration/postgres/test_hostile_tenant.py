@@ -171,7 +171,7 @@ async def test_the_operator_runs_no_code_that_a_tenant_planted(
             )
     admin.run(f"ALTER DATABASE {server.settings.database} SET search_path = {schema}, pg_catalog")
     fresh = PostgresServer(server.settings)
-    assert (await fresh.ensure_workspace(tenant.desired, tenant.credential)).writes == 0
+    assert (await fresh.ensure_workspace(tenant.desired, tenant.credentials)).writes == 0
     await fresh.drop_workspace(tenant.desired.names, tenant.desired.uid)
     await fresh.close()
 

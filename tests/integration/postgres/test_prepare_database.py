@@ -68,7 +68,7 @@ async def test_a_workspace_finds_an_unprepared_database_and_prepares_it(
 ) -> None:
     server = PostgresServer(settings)
     credential = new_credential()
-    await server.ensure_workspace(desired, credential)
+    await server.ensure_workspace(desired, {desired.names.login_a: credential})
     assert (await server.prepare()).writes == 0
     assert await server.can_log_in(desired.names.login_a, credential.password)
     await server.close()
@@ -80,11 +80,11 @@ async def test_a_database_that_was_opened_is_closed_by_a_later_workspace_and_war
     now = 1000.0
     server = PostgresServer(settings, clock=lambda: now)
     credential = new_credential()
-    await server.ensure_workspace(desired, credential)
+    await server.ensure_workspace(desired, {desired.names.login_a: credential})
     admin.run(f"GRANT CONNECT ON DATABASE {settings.database} TO PUBLIC")
-    assert (await server.ensure_workspace(desired, credential)).writes == 0
+    assert (await server.ensure_workspace(desired, {desired.names.login_a: credential})).writes == 0
     now += 601
-    assert (await server.ensure_workspace(desired, credential)).writes == 1
+    assert (await server.ensure_workspace(desired, {desired.names.login_a: credential})).writes == 1
     assert server.facts is not None
     logged = [record.getMessage() for record in caplog.records]
     assert sorted(logged) == sorted(f"PostgreSQL server default: {text}" for text in server.facts.warnings)
@@ -96,7 +96,7 @@ async def test_workspaces_come_back_after_the_tenants_role_was_dropped(
 ) -> None:
     role = tenants_role(server.settings.database)
     admin.run(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
-    await server.ensure_workspace(tenant.desired, tenant.credential)
+    await server.ensure_workspace(tenant.desired, tenant.credentials)
     tenant.connect().close()
 
 

@@ -238,7 +238,7 @@ async def test_a_retained_workspace_can_be_dropped_or_taken_up_again(
     with tenant.connect() as connection:
         connection.execute("CREATE TABLE notes AS SELECT 1 AS id")
     await server.retain_workspace(tenant.desired.names, tenant.desired.uid)
-    await server.ensure_workspace(tenant.desired, tenant.credential)
+    await server.ensure_workspace(tenant.desired, tenant.credentials)
     with tenant.connect() as connection:
         assert connection.execute("SELECT id FROM notes").fetchone() == (1,)
     await server.retain_workspace(tenant.desired.names, tenant.desired.uid)

@@ -65,18 +65,17 @@ class PostgresServer:
     async def ensure_workspace(
         self,
         desired: WorkspaceDatabase,
-        active: Credential,
-        other: Credential | None = None,
+        credentials: Mapping[str, Credential | None],
         *,
         verify_logins: bool = False,
     ) -> Ensured:
         """Make schema, roles, grants and settings what ``desired`` says.
 
-        ``active`` is login A's credential. ``other`` is login B's, None as long as no rotation is under
-        way: B then exists but cannot log in. With ``verify_logins`` a login with each credential is tried,
-        which finds a password that was changed by SQL.
+        ``credentials`` is keyed by the names of the login roles. A role without one, or with None, exists but
+        cannot log in. With ``verify_logins`` a login with each credential is tried, which finds a password that
+        was changed by SQL.
         """
-        credentials = {desired.names.login_a: active, desired.names.login_b: other}
+        credentials = {name: credentials.get(name) for name in desired.names.logins}
         ensured = await self._connections.run(lambda session: self._ensure(session, desired, credentials))
         if not verify_logins:
             return ensured
