@@ -14,6 +14,9 @@ from datetime import datetime
 from agentos_operator import reasons
 from agentos_operator.resources.common import Object
 
+SUSPENDED = "Suspended"
+"""Exists only while somebody wants no pod to run; True once none is left."""
+
 _STATUS = {True: "True", False: "False", None: "Unknown"}
 
 
@@ -28,6 +31,8 @@ class Aspect:
     message: str
     stalled: bool = False
     """Whether it stays so until somebody changes something; retries go on all the same."""
+    required: bool = True
+    """Whether the resource is not ready without it; other aspects are only told."""
 
 
 def held(type_: str, message: str, reason: str = reasons.READY) -> Aspect:
@@ -46,10 +51,16 @@ def waiting(type_: str, cause: str) -> Aspect:
 
 
 def build_conditions(aspects: Sequence[Aspect], ready_message: str, generation: int) -> list[Object]:
-    """The conditions that ``aspects`` add up to, without transition times."""
-    missing = next((aspect for aspect in aspects if aspect.holds is not True), None)
+    """The conditions that ``aspects`` add up to, without transition times.
+
+    What is suspended and at rest is Ready with that reason: it is as asked for, and kstatus would call anything else
+    in progress for ever.
+    """
+    missing = next((aspect for aspect in aspects if aspect.required and aspect.holds is not True), None)
     if missing is None:
-        summary = [Aspect("Ready", True, reasons.READY, ready_message)]
+        at_rest = next((aspect for aspect in aspects if aspect.type == SUSPENDED), None)
+        reason, message = (at_rest.reason, at_rest.message) if at_rest else (reasons.READY, ready_message)
+        summary = [Aspect("Ready", True, reason, message)]
     else:
         kind = "Stalled" if missing.stalled else "Reconciling"
         summary = [

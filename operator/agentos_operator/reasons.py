@@ -21,6 +21,10 @@ API_UNAVAILABLE: Final = "APIServerUnavailable"
 """The API server could not be asked, so nothing is known."""
 DELETING: Final = "Deleting"
 """The resource is on its way out."""
+SUSPENDED: Final = "Suspended"
+"""The resource, or its Workspace, is suspended and no pod is left; that is what was asked for."""
+STOPPING: Final = "Stopping"
+"""The resource, or its Workspace, is suspended and pods are on their way out."""
 
 # Workspace
 NAMESPACE_NOT_OWNED: Final = "NamespaceNotOwned"

@@ -27,14 +27,25 @@ class DeploymentObjects:
 
 
 def build_deployment_objects(
-    deployment: AgentDeployment, workspace: str, credentials: Mapping[str, str], settings: Settings
+    deployment: AgentDeployment,
+    workspace: str,
+    credentials: Mapping[str, str],
+    settings: Settings,
+    *,
+    suspended: bool = False,
 ) -> DeploymentObjects:
-    """The objects that ``deployment`` owns in ``workspace``; ``credentials`` as in ``build_deployment``."""
+    """The objects that ``deployment`` owns in ``workspace``; ``credentials`` as in ``build_deployment``.
+
+    ``suspended`` when it is, or its Workspace: no pod runs, and ``spec.replicas`` waits for the end of that.
+    """
+    replicas = 0 if suspended else deployment.replicas
     config_map = build_config_map(deployment, workspace)
     image = deployment.image or settings.runtime_image
     return DeploymentObjects(
         config_map=config_map,
-        deployment=build_deployment(deployment, workspace, image, config_map["metadata"]["name"], credentials),
+        deployment=build_deployment(
+            deployment, workspace, image, config_map["metadata"]["name"], credentials, replicas
+        ),
         service=build_service(deployment, workspace),
         disruption_budget=build_disruption_budget(deployment, workspace),
         route=build_route(deployment, workspace, settings.routing),

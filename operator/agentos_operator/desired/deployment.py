@@ -29,13 +29,18 @@ TERMINATION_SECONDS = PRE_STOP_SECONDS + 30 + 35
 
 
 def build_deployment(
-    deployment: AgentDeployment, workspace: str, image: str, config_map: str, credentials: Mapping[str, str]
+    deployment: AgentDeployment,
+    workspace: str,
+    image: str,
+    config_map: str,
+    credentials: Mapping[str, str],
+    replicas: int,
 ) -> Object:
     """The Deployment; ``credentials`` are ids that change with the Secrets, so that pods follow a change."""
     labels = deployment_labels(deployment.name, workspace)
     built = child("apps/v1", "Deployment", deployment.name, deployment.namespace, labels, deployment.owner)
     built["spec"] = {
-        "replicas": deployment.replicas,
+        "replicas": replicas,
         "revisionHistoryLimit": 5,
         "selector": {"matchLabels": pod_selector(deployment.name)},
         # A new pod answers before an old one goes, so a change drops no request.

@@ -6,6 +6,7 @@ Called by the queue with a key. Its children go with it by garbage collection, s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agentos_operator import reasons
 from agentos_operator.clients.kinds import (
@@ -17,7 +18,7 @@ from agentos_operator.clients.kinds import (
     POD,
     WORKSPACE,
 )
-from agentos_operator.conditions import Aspect, build_conditions, is_ready, waiting
+from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_ready, waiting
 from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
 from agentos_operator.errors import NotFound
 from agentos_operator.naming import deployment_labels, host_of, pod_selector, workspace_of
@@ -32,6 +33,7 @@ from agentos_operator.reconcile.rollout import (
     available_aspect,
     is_rolled_out,
     route_aspect,
+    stopped_aspect,
 )
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.resources.agent_deployment import AgentDeployment, parse_agent_deployment
@@ -50,18 +52,24 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
         aspects, fields = _not_begun(found), _kept_fields(body)
     else:
         aspects, fields = await _run(context, deployment, found)
-    conditions = build_conditions(
-        aspects, "The runtime answers at the address in status.url.", deployment.meta.generation
-    )
+    message = "The runtime answers at the address in status.url."
+    conditions = build_conditions(aspects, message, deployment.meta.generation)
     if await write_status(context.kubernetes, body, conditions, fields, context.now()):
         _suspect_workspace(context, key, before=body.get("status", {}).get("conditions", ()), after=conditions)
     return SETTLED if is_ready(conditions) or _is_paused(conditions) else UNSETTLED
 
 
 def _suspect_workspace(context: Context, key: Key, before: Sequence[Object], after: Sequence[Object]) -> None:
-    """Pods that stop answering may miss their schema or a right, which no watch tells of: look at the workspace."""
-    if is_ready(before) and not is_ready(after) and (workspace := workspace_of(key.namespace or "")):
+    """Pods that stop answering may miss their schema or a right, which no watch tells of; a suspended workspace
+    counts those that have stopped: look at the workspace."""
+    failing = is_ready(before) and not is_ready(after)
+    stopped = _status_of(SUSPENDED, before) != _status_of(SUSPENDED, after)
+    if (failing or stopped) and (workspace := workspace_of(key.namespace or "")):
         context.mark(Key(WORKSPACE.kind, None, workspace))
+
+
+def _status_of(type_: str, conditions: Sequence[Object]) -> str | None:
+    return next((each["status"] for each in conditions if each["type"] == type_), None)
 
 
 def _is_paused(conditions: Sequence[Object]) -> bool:
@@ -82,27 +90,40 @@ def _kept_fields(body: Object) -> Object:
 async def _run(context: Context, deployment: AgentDeployment, found: Dependencies) -> tuple[list[Aspect], Object]:
     """Apply the children; what holds after that, and the fields of status."""
     children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
-    objects = build_deployment_objects(deployment, found.workspace, found.credentials, context.settings)
-    workload = await attempt(AVAILABLE, _apply_workload(context, children, deployment, objects))
+    objects = build_deployment_objects(
+        deployment, found.workspace, found.credentials, context.settings, suspended=found.suspended
+    )
+    aspect_type = SUSPENDED if found.suspended else AVAILABLE
+    workload = await attempt(aspect_type, _apply_workload(context, children, deployment, objects, found.suspension))
     route = await attempt(ROUTE_READY, _apply_route(context, children, objects))
     if workload.holds:
         await _drop_old_config_maps(context, deployment, found.workspace, objects)
     live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
-    return [found.aspect, workload, route], _fields(context, deployment, found.workspace, live, route)
+    fields = _fields(context, deployment, found.workspace, live, route)
+    if not found.suspended:
+        return [found.aspect, workload, route], fields
+    fields.pop("url", None)
+    idle = Aspect(AVAILABLE, False, reasons.SUSPENDED, "Nobody answers, as asked for.")
+    return [workload, *(replace(each, required=False) for each in (found.aspect, idle, route))], fields
 
 
 async def _apply_workload(
-    context: Context, children: Children, deployment: AgentDeployment, objects: DeploymentObjects
+    context: Context,
+    children: Children,
+    deployment: AgentDeployment,
+    objects: DeploymentObjects,
+    suspension: str | None,
 ) -> Aspect:
     await children.look(CONFIG_MAP, objects.config_map["metadata"]["name"], deployment.namespace)
-    await children.apply(objects.config_map)
-    await children.apply(objects.deployment)
+    # Pods mount the ConfigMap, so it comes first; nothing that is wrong with it may keep pods from being stopped.
+    first = (objects.config_map, objects.deployment)
+    await children.apply_all(first if suspension is None else reversed(first))
     await children.apply_all((objects.service, objects.disruption_budget))
     live = await context.kubernetes.get(DEPLOYMENT, deployment.name, deployment.namespace)
-    if is_rolled_out(live):
+    if suspension is None and is_rolled_out(live):
         return available_aspect(live, None)
     pods = await context.kubernetes.list(POD, deployment.namespace, pod_selector(deployment.name))
-    return available_aspect(live, find_trouble(pods))
+    return available_aspect(live, find_trouble(pods)) if suspension is None else stopped_aspect(live, pods, suspension)
 
 
 async def _apply_route(context: Context, children: Children, objects: DeploymentObjects) -> Aspect:

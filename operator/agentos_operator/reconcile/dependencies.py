@@ -28,7 +28,14 @@ class Dependencies:
     credentials: Mapping[str, str]
     """By purpose, an id that changes with the Secrets behind it; the pods carry it and follow."""
     aspect: Aspect
-    """Says that nothing is missing."""
+    """Says that nothing is missing; of a suspended deployment, which needs nothing, also what is."""
+    suspension: str | None
+    """What keeps the deployment suspended and how to end it, as a sentence; None when nothing does."""
+
+    @property
+    def suspended(self) -> bool:
+        """Whether no pod may run."""
+        return self.suspension is not None
 
 
 async def find_dependencies(context: Context, deployment: AgentDeployment) -> Dependencies | Aspect:
@@ -39,16 +46,29 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
     name, uid = workspace["metadata"]["name"], workspace["metadata"]["uid"]
     own, secrets = await _read_secrets(context, deployment)
     if not all(secret and is_controlled_by(secret, uid) for secret in own):
-        return _missing(reasons.WORKSPACE_NOT_READY, f"Workspace {name} has no credentials yet; see its conditions.")
-    for reference in deployment.secret_keys:
-        if problem := _problem(reference, secrets[reference.name], deployment.namespace):
-            return problem
+        problem: Aspect | None = _missing(
+            reasons.WORKSPACE_NOT_READY, f"Workspace {name} has no credentials yet; see its conditions."
+        )
+    else:
+        problem = _first_problem(deployment, secrets)
+    suspension = _suspension(deployment, workspace)
+    if problem and suspension is None:
+        return problem
     credentials = {
         "database-credentials": _content_id(own[0]),
         "jwt-credentials": _content_id(own[1]),
         **({"secrets": _versions_id(secrets)} if secrets else {}),
     }
-    return Dependencies(name, credentials, held(DEPENDENCIES_READY, "The workspace and all Secrets are there."))
+    complete = held(DEPENDENCIES_READY, "The workspace and all Secrets are there.")
+    return Dependencies(name, credentials, problem or complete, suspension)
+
+
+def _suspension(deployment: AgentDeployment, workspace: Object) -> str | None:
+    if workspace["spec"]["suspended"]:
+        return f"Workspace {workspace['metadata']['name']} is suspended; it serves again when that ends."
+    if deployment.suspended:
+        return "spec.suspended is true; set it to false to serve again."
+    return None
 
 
 async def _read_secrets(
@@ -81,6 +101,11 @@ async def _find_workspace(context: Context, deployment: AgentDeployment) -> Obje
             f"Workspace {name} has not taken over namespace {deployment.namespace}; see its conditions.",
         )
     return workspace
+
+
+def _first_problem(deployment: AgentDeployment, secrets: Mapping[str, Object | None]) -> Aspect | None:
+    problems = (_problem(each, secrets[each.name], deployment.namespace) for each in deployment.secret_keys)
+    return next((problem for problem in problems if problem), None)
 
 
 def _problem(reference: SecretKey, secret: Object | None, namespace: str) -> Aspect | None:

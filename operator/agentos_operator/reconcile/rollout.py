@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from agentos_operator import reasons
-from agentos_operator.conditions import Aspect, failed, held
+from agentos_operator.conditions import SUSPENDED, Aspect, failed, held
 from agentos_operator.reconcile.pods import Trouble
 from agentos_operator.resources.common import Object
 
@@ -39,6 +39,19 @@ def available_aspect(deployment: Object, trouble: Trouble | None) -> Aspect:
         return failed(AVAILABLE, trouble.reason, trouble.message + serving, stalled=trouble.stalled)
     updated = deployment.get("status", {}).get("updatedReplicas", 0)
     return failed(AVAILABLE, reasons.PROGRESSING, f"{updated} of {wanted} pods are of the newest revision.{serving}")
+
+
+def stopped_aspect(deployment: Object, pods: Sequence[Object], suspension: str) -> Aspect:
+    """Whether no pod of a suspended deployment is left; ``suspension`` tells who wants that.
+
+    A Deployment's status no longer counts a pod that is about to end, which serves its open streams meanwhile.
+    """
+    left = [
+        pod["metadata"]["name"] for pod in pods if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+    ]
+    if is_rolled_out(deployment) and not left:
+        return held(SUSPENDED, f"No pod runs: {suspension}", reasons.SUSPENDED)
+    return failed(SUSPENDED, reasons.STOPPING, f"Pods are still to stop ({len(left)}): {suspension}")
 
 
 def _refused_pod(deployment: Object) -> Trouble | None:

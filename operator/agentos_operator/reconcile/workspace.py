@@ -10,7 +10,7 @@ import asyncio
 from agentos_operator import reasons
 from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, NAMESPACE, SECRET, WORKSPACE
 from agentos_operator.clients.postgres import PostgresServer
-from agentos_operator.conditions import Aspect, build_conditions, failed, held, is_ready, waiting
+from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, failed, held, is_ready, waiting
 from agentos_operator.database_names import DatabaseNames, database_names
 from agentos_operator.desired.workspace import WorkspaceObjects, build_workspace_objects
 from agentos_operator.errors import Forbidden
@@ -20,6 +20,7 @@ from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.finalizer import set_finalizer
 from agentos_operator.reconcile.status import write_status
+from agentos_operator.reconcile.suspension import find_suspension
 from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database
 from agentos_operator.reconcile.workspace_deletion import delete_workspace
 from agentos_operator.reconcile.workspace_secrets import ensure_jwt_secret
@@ -81,7 +82,10 @@ async def _provision_owned(
     )
     if SECRET.kind in children.changed:
         await _wake_deployments(context, workspace)
-    return [inside, database, credentials], _fields(context, workspace, names)
+    aspects = [inside, database, credentials]
+    if workspace.suspended:
+        aspects.append(await attempt(SUSPENDED, find_suspension(context, workspace)))
+    return aspects, _fields(context, workspace, names)
 
 
 def _not_begun(cause: Aspect) -> list[Aspect]:

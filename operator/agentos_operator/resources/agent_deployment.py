@@ -42,6 +42,8 @@ class AgentDeployment:
     namespace: str
     image: str | None
     replicas: int
+    suspended: bool
+    """Whether it is to be stopped by itself; its Workspace can be suspended as well."""
     resources: Resources
     env: tuple[EnvironmentVariable, ...]
     agents: Sequence[Mapping[str, Any]]
@@ -73,6 +75,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         namespace=body["metadata"]["namespace"],
         image=spec.get("image"),
         replicas=spec["replicas"],
+        suspended=spec["suspended"],
         resources=Resources(quantities(spec["resources"]["requests"]), quantities(spec["resources"]["limits"])),
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
         agents=spec["agents"],

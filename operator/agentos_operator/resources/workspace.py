@@ -51,6 +51,8 @@ class Workspace:
     """One customer's isolated place."""
 
     meta: Meta
+    suspended: bool
+    """Whether all runtimes are to be stopped."""
     deletion_policy: str
     adopt_namespace: bool
     database: DatabaseSpec
@@ -78,6 +80,7 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
     spec = body["spec"]
     return Workspace(
         meta=parse_meta(body["metadata"]),
+        suspended=spec["suspended"],
         deletion_policy=spec["deletionPolicy"],
         adopt_namespace=spec["namespace"]["adopt"],
         database=DatabaseSpec(

@@ -23,6 +23,7 @@ DEFINITIONS = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.
 def test_a_workspace_needs_no_more_than_a_display_name(api_server: ApiServer, fresh_name: Callable[[], str]) -> None:
     assert api_server.create(workspace(fresh_name()))["spec"] == {
         "displayName": "Acme",
+        "suspended": False,
         "deletionPolicy": "Retain",
         "namespace": {"adopt": False},
         "database": {"server": "default", "connectionLimit": 40, "statementTimeout": "30s"},
@@ -40,6 +41,7 @@ def test_a_deployment_needs_no_more_than_one_agent_with_a_model(
 ) -> None:
     assert api_server.create(deployment(fresh_name()))["spec"] == {
         "replicas": 1,
+        "suspended": False,
         "resources": {
             "requests": {"cpu": "100m", "memory": "256Mi"},
             "limits": {"cpu": "1", "memory": "512Mi"},

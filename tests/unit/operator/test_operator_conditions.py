@@ -7,6 +7,7 @@ from typing import Any
 
 from agentos_operator import reasons
 from agentos_operator.conditions import (
+    SUSPENDED,
     Aspect,
     build_conditions,
     failed,
@@ -59,6 +60,25 @@ def test_the_first_aspect_that_does_not_hold_is_the_cause_and_later_ones_do_not_
     assert "Stalled" not in found
     assert (found["C"]["status"], found["C"]["reason"]) == ("Unknown", reasons.WAITING)
     assert "A" in found["C"]["message"]
+
+
+def test_an_aspect_that_is_only_told_does_not_keep_the_resource_from_being_ready() -> None:
+    told = Aspect("Told", False, "Cause", "look at it", required=False)
+    found = by_type(build_conditions([held("A", "a is there"), told], "All is well.", 1))
+    assert (found["Ready"]["status"], found["Told"]["status"]) == ("True", "False")
+    assert not {"Reconciling", "Stalled"} & found.keys()
+
+
+def test_what_is_suspended_and_at_rest_is_ready_for_that_reason() -> None:
+    at_rest = held(SUSPENDED, "No pod runs.", reasons.SUSPENDED)
+    found = by_type(build_conditions([held("A", ""), at_rest], "All is well.", 1))
+    assert (found["Ready"]["status"], found["Ready"]["reason"]) == ("True", "Suspended")
+    assert found["Ready"]["message"] == "No pod runs."
+
+
+def test_what_is_suspended_and_not_at_rest_is_not_ready_yet() -> None:
+    found = by_type(build_conditions([failed(SUSPENDED, reasons.STOPPING, "one pod is left")], "", 1))
+    assert (found["Ready"]["status"], found["Ready"]["reason"]) == ("False", "Stopping")
 
 
 def test_what_could_not_be_read_is_unknown_and_never_false() -> None:

@@ -166,7 +166,8 @@ async def test_a_status_is_written_only_when_it_says_something_new(cluster: Clus
 @pytest.fixture
 def context(cluster: Cluster, settings: Settings) -> Context:
     """A cluster in which everything is there that the deployment of CASE needs."""
-    cluster.put("Workspace", "acme", None, "workspace-uid", status={"namespace": {"name": "ws-acme"}})
+    status = {"namespace": {"name": "ws-acme"}}
+    cluster.put("Workspace", "acme", None, "workspace-uid", spec={"suspended": False}, status=status)
     for name in ("agentos-database", "agentos-jwt"):
         secret(cluster, name, {"value": f"planted-{name}"}, metadata={"ownerReferences": owned_by("workspace-uid")})
     secret(cluster, "openai", {"api-key": "planted-1", "other-key": "planted-2"})
