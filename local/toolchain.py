@@ -21,6 +21,7 @@ from local.steps import say, step
 KUBERNETES = "v1.34.4"
 CILIUM = "v1.20.2"
 ENVOY_GATEWAY = "v1.9.1"
+CONTOUR = "v1.33.8"
 
 _KUBERNETES_STAMPS = tuple(
     f"{package}.{key}={value}"
@@ -68,6 +69,7 @@ COMMANDS: dict[str, GoCommand] = {
         ),
         GoCommand("coredns", "github.com/coredns/coredns", "v1.15.0", "."),
         GoCommand("envoy-gateway", "github.com/envoyproxy/gateway", ENVOY_GATEWAY, "cmd/envoy-gateway"),
+        GoCommand("contour", "github.com/projectcontour/contour", CONTOUR, "cmd/contour"),
         _cilium("cilium-agent", "daemon"),
         _cilium("cilium-cni", "plugins/cilium-cni"),
         _cilium("cilium-dbg", "cilium-dbg"),

@@ -50,6 +50,14 @@ def host_of(deployment: str, workspace: str, base_domain: str) -> str:
     return f"{deployment}--{workspace}.{base_domain}"
 
 
+def path_of(deployment: str, workspace: str) -> str:
+    """Path below which a deployment is reached on a host that all share, such as ``/acme/support``.
+
+    Names hold no slash, so of two deployments' paths neither is ever a segment-wise prefix of the other.
+    """
+    return f"/{workspace}/{deployment}"
+
+
 def workspace_labels(workspace: str) -> dict[str, str]:
     """Labels of every object that belongs to a workspace."""
     return {MANAGED_BY_LABEL: FIELD_MANAGER, WORKSPACE_LABEL: workspace}

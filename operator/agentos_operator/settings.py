@@ -121,8 +121,10 @@ class Routing(_Section):
 
     mode: Literal["Gateway", "Ingress"] = "Gateway"
     """Gateway writes HTTPRoutes, Ingress writes Ingresses."""
+    addressing: Literal["Host", "Path"] = "Host"
+    """Host gives every deployment a host below ``base_domain``, Path a path of ``base_domain`` itself."""
     base_domain: Name
-    """Domain below which every deployment gets a host."""
+    """Domain below which, or on which, every deployment gets its address."""
     scheme: Literal["http", "https"] = "https"
     """Scheme of the URLs shown in status."""
     port: Port | None = None

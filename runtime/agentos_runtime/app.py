@@ -1,7 +1,7 @@
 """The application: agno's AgentOS, and the layers that close what it leaves open.
 
-From outside to inside: request id and log line, probes, problem documents, authentication, the database gate,
-heartbeats, failed runs, agno.
+From outside to inside: request id and log line, path prefix, probes, problem documents, authentication, the
+database gate, heartbeats, failed runs, agno.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from agentos_runtime.database.gate import DatabaseGate, watch
 from agentos_runtime.database.health import Health, always, postgres_ping
 from agentos_runtime.http.failed_runs import FailedRuns
 from agentos_runtime.http.heartbeat import Heartbeat
+from agentos_runtime.http.prefix import PathPrefix
 from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
 from agentos_runtime.http.requests import Requests
@@ -147,4 +148,5 @@ def _layers(settings: Settings, served: App, health: Health) -> App:
         required=lambda method, path: get_required_scopes_for_route(scopes, method, path),
         deployment=settings.deployment,
     )
-    return Requests(Probes(Problems(app), health.answers, lambda: health.is_lost))
+    app = Probes(Problems(app), health.answers, lambda: health.is_lost)
+    return Requests(PathPrefix(app, settings.path_prefix))

@@ -79,6 +79,9 @@ class Settings:
     """Started without a cluster: a development token is printed."""
     heartbeat_seconds: float = 15.0
     """Silence after which a stream says `: ping`, below the idle timeout of any proxy on the way."""
+    path_prefix: str = ""
+    """Below which path of a shared host this deployment is served, such as `/acme/support`; empty for a host of
+    its own."""
     shutdown_seconds: int = 30
     """How long streams may go on after SIGTERM."""
 
@@ -98,7 +101,15 @@ def settings_from(
         host=host or ("127.0.0.1" if laptop else "0.0.0.0"),  # noqa: S104 - see Settings.host
         port=7777 if port is None else port,
         laptop=laptop,
+        path_prefix=_path_prefix(environ),
     )
+
+
+def _path_prefix(environ: Environ) -> str:
+    prefix = environ.get("AGENTOS_PATH_PREFIX", "")
+    if prefix and not re.fullmatch(r"(/[a-z0-9-]+)+", prefix):
+        raise _invalid(f"AGENTOS_PATH_PREFIX {prefix!r} must look like /acme/support, without a slash at its end")
+    return prefix
 
 
 def _database(environ: Environ, *, laptop: bool) -> DatabaseSettings:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agentos_operator.desired.address import address_of
 from agentos_operator.desired.config_map import build_config_map
-from agentos_operator.desired.deployment import build_deployment
+from agentos_operator.desired.deployment import PodSource, build_deployment
 from agentos_operator.desired.route import build_route
 from agentos_operator.desired.service import build_disruption_budget, build_service
 from agentos_operator.resources.agent_deployment import AgentDeployment
@@ -33,20 +34,26 @@ def build_deployment_objects(
     settings: Settings,
     *,
     suspended: bool = False,
+    own_host: str | None = None,
 ) -> DeploymentObjects:
     """The objects that ``deployment`` owns in ``workspace``; ``credentials`` as in ``build_deployment``.
 
     ``suspended`` when it is, or its Workspace: no pod runs, and ``spec.replicas`` waits for the end of that.
+    ``own_host`` is the granted host that it holds, if any.
     """
-    replicas = 0 if suspended else deployment.replicas
     config_map = build_config_map(deployment, workspace)
-    image = deployment.image or settings.runtime_image
+    address = address_of(deployment.name, workspace, settings.routing, own_host)
+    source = PodSource(
+        image=deployment.image or settings.runtime_image,
+        config_map=config_map["metadata"]["name"],
+        credentials=credentials,
+        replicas=0 if suspended else deployment.replicas,
+        path_prefix=address.prefix,
+    )
     return DeploymentObjects(
         config_map=config_map,
-        deployment=build_deployment(
-            deployment, workspace, image, config_map["metadata"]["name"], credentials, replicas
-        ),
+        deployment=build_deployment(deployment, workspace, source),
         service=build_service(deployment, workspace),
         disruption_budget=build_disruption_budget(deployment, workspace),
-        route=build_route(deployment, workspace, settings.routing),
+        route=build_route(deployment, workspace, address, settings.routing),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import groupby
 
 from agentos_operator.desired.common import child
@@ -28,19 +29,28 @@ TERMINATION_SECONDS = PRE_STOP_SECONDS + 30 + 35
 """After preStop: up to 30 s for open streams, then up to 35 s in which agno drains background runs."""
 
 
-def build_deployment(
-    deployment: AgentDeployment,
-    workspace: str,
-    image: str,
-    config_map: str,
-    credentials: Mapping[str, str],
-    replicas: int,
-) -> Object:
-    """The Deployment; ``credentials`` are ids that change with the Secrets, so that pods follow a change."""
+@dataclass(frozen=True)
+class PodSource:
+    """What pods are started with, beside the AgentDeployment's own words."""
+
+    image: str
+    """The container image."""
+    config_map: str
+    """Name of the ConfigMap with the agents."""
+    credentials: Mapping[str, str]
+    """Ids that change with the Secrets, so that pods follow a change."""
+    replicas: int
+    """Number of pods; none while suspended."""
+    path_prefix: str = ""
+    """Path below which requests arrive, such as ``/acme/support``; empty when they come without one."""
+
+
+def build_deployment(deployment: AgentDeployment, workspace: str, source: PodSource) -> Object:
+    """The Deployment."""
     labels = deployment_labels(deployment.name, workspace)
     built = child("apps/v1", "Deployment", deployment.name, deployment.namespace, labels, deployment.owner)
     built["spec"] = {
-        "replicas": replicas,
+        "replicas": source.replicas,
         "revisionHistoryLimit": 5,
         "selector": {"matchLabels": pod_selector(deployment.name)},
         # A new pod answers before an old one goes, so a change drops no request.
@@ -48,15 +58,15 @@ def build_deployment(
         "template": {
             "metadata": {
                 "labels": labels,
-                "annotations": {f"{GROUP}/{name}-id": value for name, value in sorted(credentials.items())},
+                "annotations": {f"{GROUP}/{name}-id": value for name, value in sorted(source.credentials.items())},
             },
-            "spec": _pod(deployment, workspace, image, config_map),
+            "spec": _pod(deployment, workspace, source),
         },
     }
     return built
 
 
-def _pod(deployment: AgentDeployment, workspace: str, image: str, config_map: str) -> Object:
+def _pod(deployment: AgentDeployment, workspace: str, source: PodSource) -> Object:
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -69,9 +79,9 @@ def _pod(deployment: AgentDeployment, workspace: str, image: str, config_map: st
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "topologySpreadConstraints": [_spread(deployment)],
-        "containers": [_container(deployment, workspace, image)],
+        "containers": [_container(deployment, workspace, source)],
         "volumes": [
-            {"name": "config", "configMap": {"name": config_map}},
+            {"name": "config", "configMap": {"name": source.config_map}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
             *([_secrets_volume(deployment)] if deployment.model_keys else []),
         ],
@@ -87,12 +97,12 @@ def _spread(deployment: AgentDeployment) -> Object:
     }
 
 
-def _container(deployment: AgentDeployment, workspace: str, image: str) -> Object:
+def _container(deployment: AgentDeployment, workspace: str, source: PodSource) -> Object:
     return {
         "name": "runtime",
-        "image": image,
+        "image": source.image,
         "args": ["serve"],
-        "env": _environment(deployment, workspace),
+        "env": _environment(deployment, workspace, source.path_prefix),
         "ports": [{"name": "http", "containerPort": RUNTIME_PORT, "protocol": "TCP"}],
         "resources": {
             "requests": dict(deployment.resources.requests),
@@ -126,7 +136,7 @@ def _probe(path: str, period: int, failures: int) -> Object:
     }
 
 
-def _environment(deployment: AgentDeployment, workspace: str) -> list[Object]:
+def _environment(deployment: AgentDeployment, workspace: str, path_prefix: str) -> list[Object]:
     # Ours come last: the schema refuses their names, and a later entry wins should it ever not.
     return [
         *(_variable(variable) for variable in deployment.env),
@@ -135,6 +145,7 @@ def _environment(deployment: AgentDeployment, workspace: str) -> list[Object]:
         {"name": "AGENTOS_DEPLOYMENT", "value": deployment.name},
         {"name": "AGENTOS_SPEC_FILE", "value": f"{CONFIG_DIR}/agent-deployment.yaml"},
         {"name": "AGENTOS_SECRETS_DIR", "value": SECRETS_DIR},
+        *([{"name": "AGENTOS_PATH_PREFIX", "value": path_prefix}] if path_prefix else []),
         _from_secret("AGENTOS_DATABASE_URL", DATABASE_SECRET, "url"),
         _from_secret("AGENTOS_DATABASE_SCHEMA", DATABASE_SECRET, "schema"),
         _from_secret("AGENTOS_JWT_VERIFICATION_SECRETS", JWT_SECRET, "verification-secrets"),

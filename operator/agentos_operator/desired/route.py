@@ -1,73 +1,65 @@
 """The way from the gateway to a deployment: an HTTPRoute, or an Ingress where the administrator chose so.
 
-The host is generated, never taken from a tenant: on a shared listener the older route wins a host name
-(https://gateway-api.sigs.k8s.io/api-types/httproute/), so a free choice would let one tenant take another's.
+Hosts are generated or granted, never a tenant's free choice: on a shared listener the older route wins a host name
+(https://gateway-api.sigs.k8s.io/api-types/httproute/), so a free choice would let one tenant take another's. Both
+forms match paths by whole segments, so ``/acme/support`` never matches ``/acme/supportx``.
 """
 
 from __future__ import annotations
 
+from agentos_operator.desired.address import Address
 from agentos_operator.desired.common import child
 from agentos_operator.desired.service import SERVICE_PORT
-from agentos_operator.naming import deployment_labels, host_of
+from agentos_operator.naming import deployment_labels
 from agentos_operator.resources.agent_deployment import AgentDeployment
 from agentos_operator.resources.common import Object
 from agentos_operator.settings import Routing
 
 
-def build_route(deployment: AgentDeployment, workspace: str, routing: Routing) -> Object:
+def build_route(deployment: AgentDeployment, workspace: str, address: Address, routing: Routing) -> Object:
     """The route in the form that ``routing.mode`` names."""
-    host = host_of(deployment.name, workspace, routing.base_domain)
-    build = _http_route if routing.mode == "Gateway" else _ingress
-    return build(deployment, workspace, host, routing)
-
-
-def _http_route(deployment: AgentDeployment, workspace: str, host: str, routing: Routing) -> Object:
-    labels = deployment_labels(deployment.name, workspace)
-    route = child(
-        "gateway.networking.k8s.io/v1",
-        "HTTPRoute",
-        deployment.name,
-        deployment.namespace,
-        labels,
-        deployment.owner,
-    )
-    route["spec"] = {
-        "parentRefs": [
-            {
-                "group": "gateway.networking.k8s.io",
-                "kind": "Gateway",
-                "name": routing.gateway.name,
-                "namespace": routing.gateway.namespace,
-            }
-        ],
-        "hostnames": [host],
-        "rules": [
-            {
-                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-                "backendRefs": [
-                    {
-                        "group": "",
-                        "kind": "Service",
-                        "name": deployment.name,
-                        "port": SERVICE_PORT,
-                        "weight": 1,
-                    }
-                ],
-                # 0s switches the limit off (GEP-1742): a stream lasts as long as its run.
-                "timeouts": {"request": "0s"},
-            }
-        ],
-    }
+    if routing.mode == "Gateway":
+        route = _head(deployment, workspace, "gateway.networking.k8s.io/v1", "HTTPRoute")
+        route["spec"] = _http_route(deployment, address, routing)
+    else:
+        route = _head(deployment, workspace, "networking.k8s.io/v1", "Ingress")
+        route["spec"] = _ingress(deployment, address, routing)
     return route
 
 
-def _ingress(deployment: AgentDeployment, workspace: str, host: str, routing: Routing) -> Object:
+def _head(deployment: AgentDeployment, workspace: str, api_version: str, kind: str) -> Object:
     labels = deployment_labels(deployment.name, workspace)
-    ingress = child("networking.k8s.io/v1", "Ingress", deployment.name, deployment.namespace, labels, deployment.owner)
-    backend = {"service": {"name": deployment.name, "port": {"name": "http"}}}
-    ingress["spec"] = {
-        "rules": [{"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]
+    return child(api_version, kind, deployment.name, deployment.namespace, labels, deployment.owner)
+
+
+def _http_route(deployment: AgentDeployment, address: Address, routing: Routing) -> Object:
+    service = {"group": "", "kind": "Service", "name": deployment.name, "port": SERVICE_PORT, "weight": 1}
+    gateway = {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "name": routing.gateway.name,
+        "namespace": routing.gateway.namespace,
     }
+    return {
+        "parentRefs": [gateway],
+        "hostnames": list(address.hosts),
+        "rules": [_http_rule(address.prefix or "/", service)],
+    }
+
+
+def _http_rule(prefix: str, service: Object) -> Object:
+    return {
+        "matches": [{"path": {"type": "PathPrefix", "value": prefix}}],
+        "backendRefs": [service],
+        # 0s switches the limit off (GEP-1742): a stream lasts as long as its run.
+        "timeouts": {"request": "0s"},
+    }
+
+
+def _ingress(deployment: AgentDeployment, address: Address, routing: Routing) -> Object:
+    backend = {"service": {"name": deployment.name, "port": {"name": "http"}}}
+    paths = [{"path": address.prefix or "/", "pathType": "Prefix", "backend": backend}]
+    spec: Object = {"rules": [{"host": host, "http": {"paths": paths}} for host in address.hosts]}
     if routing.ingress.class_name is not None:
-        ingress["spec"]["ingressClassName"] = routing.ingress.class_name
-    return ingress
+        spec["ingressClassName"] = routing.ingress.class_name
+    return spec

@@ -19,9 +19,10 @@ from agentos_operator.clients.kinds import (
     WORKSPACE,
 )
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_ready, waiting
+from agentos_operator.desired.address import address_of
 from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
 from agentos_operator.errors import NotFound
-from agentos_operator.naming import deployment_labels, host_of, pod_selector, workspace_of
+from agentos_operator.naming import deployment_labels, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
@@ -163,5 +164,5 @@ def _fields(
     }
     if route.holds:
         routing = context.settings.routing
-        fields["url"] = routing.url(host_of(deployment.name, workspace, routing.base_domain))
+        fields["url"] = address_of(deployment.name, workspace, routing).url(routing)
     return fields

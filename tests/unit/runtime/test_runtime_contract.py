@@ -10,6 +10,7 @@ import yaml
 
 from agentos_operator.reasons import RUNTIME_REASONS
 from agentos_runtime.errors import Reason, StartupError
+from agentos_runtime.settings import settings_from
 from agentos_runtime.spec import parse_spec
 
 CRD = Path(__file__).parents[3] / "crds" / "agentdeployments.yaml"
@@ -70,3 +71,15 @@ def test_a_field_that_the_crd_does_not_have_is_refused_on_a_laptop_too() -> None
 def test_the_operator_believes_every_reason_that_the_runtime_can_give() -> None:
     given = {value for name, value in vars(Reason).items() if name.isupper()}
     assert given == RUNTIME_REASONS
+
+
+def test_a_runtime_on_a_shared_host_takes_off_exactly_the_path_that_its_route_matches() -> None:
+    golden = Path(__file__).parents[1] / "operator" / "golden" / "a-deployment-below-a-path-of-a-shared-host"
+    objects = {each["kind"]: each for each in yaml.safe_load_all((golden / "output.yaml").read_text())}
+    (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
+    environ = {each["name"]: each.get("value", "of-a-secret-of-thirty-two-bytes-or-more") for each in container["env"]}
+    environ["AGENTOS_DATABASE_URL"] = "postgresql://login@db/agentos"
+    environ["AGENTOS_DATABASE_SCHEMA"] = "ws_1"
+    settings = settings_from(environ)
+    (rule,) = objects["HTTPRoute"]["spec"]["rules"]
+    assert [match["path"]["value"] for match in rule["matches"]] == [settings.path_prefix] == ["/acme/support"]
