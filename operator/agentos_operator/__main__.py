@@ -11,8 +11,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import kopf
-
 from agentos_operator import main as handlers
 from agentos_operator.clients.kubernetes import connect
 from agentos_operator.clients.postgres import PostgresServer, ServerSettings
@@ -55,14 +53,7 @@ async def _serve(settings: Settings, liveness: str) -> int:
     leadership = Leadership(kubernetes, settings.leader_election.name, namespace, identity)
     databases = {server.name: PostgresServer(_server(settings, server)) for server in settings.database.servers}
     operator = Operator(kubernetes, databases, settings, leadership, end)
-    await kopf.operator(
-        registry=handlers.register(operator, stop),
-        settings=handlers.configure(kopf.OperatorSettings()),
-        clusterwide=True,
-        standalone=True,
-        liveness_endpoint=liveness,
-        stop_flag=stop,
-    )
+    await handlers.run(operator, stop, liveness)
     return LOST_LEADERSHIP if failed.is_set() else os.EX_OK
 
 

@@ -34,6 +34,7 @@ class _Entry:
     live: bytes
     version: int
     uid: str
+    owner: tuple[str, str]
 
 
 class Ledger:
@@ -54,7 +55,7 @@ class Ledger:
     def record(self, desired: Object, applied: Object) -> None:
         """Note that ``desired`` was applied and that the API server stored it as ``applied``."""
         self._entries[reference_of(desired)] = _Entry(
-            _digest(desired), _owned_state(applied), _version(applied), applied["metadata"]["uid"]
+            _digest(desired), _owned_state(applied), _version(applied), applied["metadata"]["uid"], _owner(desired)
         )
 
     def observe(self, live: Object, *, deleted: bool) -> None:
@@ -70,6 +71,15 @@ class Ledger:
         """Note that a read found no such object, which makes the next apply happen; return whether it was known."""
         return self._entries.pop(ChildRef(kind, namespace, name), None) is not None
 
+    def lose(self, reference: ChildRef) -> tuple[str, str] | None:
+        """Note that a child is gone; kind and name of the resource that owns it, None if it was noted before."""
+        entry = self._entries.pop(reference, None)
+        return entry.owner if entry else None
+
+    def references(self, kind: str) -> set[ChildRef]:
+        """All children of one kind that were applied and are thought to be there."""
+        return {reference for reference in self._entries if reference.kind == kind}
+
     def forget(self, namespace: str) -> None:
         """Drop all that is remembered about a Namespace, because its objects are to be checked again."""
         for reference in [ref for ref in self._entries if namespace in (ref.namespace, ref.name)]:
@@ -80,6 +90,11 @@ def reference_of(body: Object) -> ChildRef:
     """Identity of ``body``."""
     metadata = body["metadata"]
     return ChildRef(body["kind"], metadata.get("namespace"), metadata["name"])
+
+
+def _owner(desired: Object) -> tuple[str, str]:
+    reference = desired["metadata"]["ownerReferences"][0]
+    return reference["kind"], reference["name"]
 
 
 def _version(body: Object) -> int:

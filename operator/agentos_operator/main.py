@@ -6,29 +6,37 @@ Only ``on.event`` is used: kopf then writes nothing into our resources (no final
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import kopf
+from kopf._cogs.structs.references import Insights
 
-from agentos_operator.naming import API_VERSION, FIELD_MANAGER, GROUP, MANAGED_BY_LABEL
+from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WATCHED, WORKSPACE
+from agentos_operator.clients.late_kinds import LateKinds
+from agentos_operator.naming import FIELD_MANAGER, GROUP, MANAGED_BY_LABEL
 from agentos_operator.service import Operator
 
 _OURS = {MANAGED_BY_LABEL: FIELD_MANAGER}
 
-CHILD_KINDS = (
-    ("v1", "namespaces"),
-    ("v1", "services"),
-    ("v1", "resourcequotas"),
-    ("v1", "limitranges"),
-    ("apps/v1", "deployments"),
-    ("policy/v1", "poddisruptionbudgets"),
-    ("networking.k8s.io/v1", "networkpolicies"),
-    ("networking.k8s.io/v1", "ingresses"),
-    ("rbac.authorization.k8s.io/v1", "rolebindings"),
-    ("gateway.networking.k8s.io/v1", "httproutes"),
-)
-"""Watched for drift. Secrets and ConfigMaps are not: to watch them is to read them, in every namespace of the cluster
-(https://kubernetes.io/docs/concepts/security/rbac-good-practices/#listing-secrets)."""
+RESOURCES = (WORKSPACE, AGENT_DEPLOYMENT)
+
+
+def run(operator: Operator, stopped: asyncio.Event, liveness: str) -> Coroutine[Any, Any, None]:
+    """kopf's whole run, until ``stopped`` is set; ``liveness`` is the URL that the probe of that name asks."""
+    settings, insights = configure(kopf.OperatorSettings()), Insights()
+    registry = register(operator, stopped)
+    follow_late_kinds(registry, LateKinds(RESOURCES + WATCHED, registry, settings, insights))
+    return kopf.operator(
+        registry=registry,
+        settings=settings,
+        insights=insights,
+        clusterwide=True,
+        standalone=True,
+        liveness_endpoint=liveness,
+        stop_flag=stopped,
+    )
 
 
 def register(operator: Operator, stopped: asyncio.Event) -> kopf.OperatorRegistry:
@@ -48,22 +56,39 @@ def register(operator: Operator, stopped: asyncio.Event) -> kopf.OperatorRegistr
         await operator.stop()
         stopped.set()  # or kopf would wait five seconds for its own waiter of this flag
 
-    @kopf.on.event(API_VERSION, "workspaces", registry=registry)
-    @kopf.on.event(API_VERSION, "agentdeployments", registry=registry)
     async def resource(body: kopf.Body, **_: Any) -> None:
         operator.resource_changed(dict(body))
+
+    for kind in RESOURCES:
+        kopf.on.event(kind.api_version, kind.plural, registry=registry)(resource)
 
     async def child(body: kopf.Body, type: str | None, **_: Any) -> None:
         operator.child_changed(dict(body), deleted=type == "DELETED")
 
-    for api_version, plural in CHILD_KINDS:
-        kopf.on.event(api_version, plural, labels=_OURS, registry=registry)(child)
+    for kind in WATCHED:
+        kopf.on.event(kind.api_version, kind.plural, labels=_OURS, registry=registry)(child)
 
     @kopf.on.probe(id="queue", registry=registry)
     async def queue(**_: Any) -> float:
         return operator.check_queue()
 
     return registry
+
+
+def follow_late_kinds(registry: kopf.OperatorRegistry, kinds: LateKinds) -> None:
+    """Have ``kinds`` looked for from startup to cleanup."""
+    tasks: list[asyncio.Task[None]] = []
+
+    @kopf.on.startup(registry=registry)
+    async def begin(**_: Any) -> None:
+        tasks.append(asyncio.create_task(kinds.follow()))
+
+    @kopf.on.cleanup(registry=registry)
+    async def end(**_: Any) -> None:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
@@ -74,8 +99,7 @@ def configure(settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 60
     settings.watching.chunk_size = 500  # bounds the memory of the first listing
-    for api_version, plural in CHILD_KINDS:
+    for kind in WATCHED:
         # Filtered by the server: a handler's ``labels`` alone would bring every object of the cluster here.
-        group, version = api_version.split("/") if "/" in api_version else ("", api_version)
-        settings.watching.label_selectors[group, version, plural] = f"{MANAGED_BY_LABEL}={FIELD_MANAGER}"
+        settings.watching.label_selectors[kind.group, kind.version, kind.plural] = f"{MANAGED_BY_LABEL}={FIELD_MANAGER}"
     return settings

@@ -21,6 +21,7 @@ from agentos_operator.ledger import Ledger
 from agentos_operator.naming import API_VERSION, DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
 from agentos_operator.reconcile.agent_deployment import reconcile_agent_deployment
 from agentos_operator.reconcile.context import Context
+from agentos_operator.reconcile.sweep import sweep
 from agentos_operator.reconcile.workspace import reconcile_workspace
 from agentos_operator.resources.common import Object
 from agentos_operator.settings import Settings
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 STUCK_SECONDS = 300.0
 """A leader whose oldest key waits longer than this is not alive."""
+
+SWEEP_SHARE = 0.1
+"""Part of the resync interval after which lost children are looked for; far cheaper than a resync."""
 
 _RECONCILERS = {
     WORKSPACE.kind: reconcile_workspace,
@@ -118,12 +122,20 @@ class Operator:
         self._leading = True
         work = asyncio.create_task(self._queue.run(self._context.settings.workers))
         hold = asyncio.create_task(self._leadership.hold())
+        sweeping = asyncio.create_task(self._sweep())
+        tasks = (work, hold, sweeping)
         try:
-            await asyncio.wait((work, hold), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            work.cancel()
-            hold.cancel()
-            await asyncio.wait((work, hold))
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _sweep(self) -> None:
+        """Look for lost children until cancelled."""
+        while True:
+            await asyncio.sleep(self._context.settings.resync_seconds * SWEEP_SHARE)
+            await sweep(self._context)
 
 
 def _key_by_owner(body: Object) -> Key | None:

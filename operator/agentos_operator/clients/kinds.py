@@ -16,6 +16,16 @@ class Kind:
     plural: str
     namespaced: bool = True
 
+    @property
+    def group(self) -> str:
+        """API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def version(self) -> str:
+        """Version within the group."""
+        return self.api_version.rpartition("/")[2]
+
     def path(self, name: str | None, namespace: str | None) -> str:
         """URL path of the object, or of the collection when ``name`` is None."""
         root = "/api/" if "/" not in self.api_version else "/apis/"
@@ -63,3 +73,18 @@ KINDS = {
         LEASE,
     )
 }
+
+WATCHED = (
+    NAMESPACE,
+    SERVICE,
+    RESOURCE_QUOTA,
+    LIMIT_RANGE,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    NETWORK_POLICY,
+    INGRESS,
+    ROLE_BINDING,
+    HTTP_ROUTE,
+)
+"""Children watched for drift. Secrets and ConfigMaps are not: to watch them is to read them, in every namespace of the
+cluster (https://kubernetes.io/docs/concepts/security/rbac-good-practices/#listing-secrets)."""

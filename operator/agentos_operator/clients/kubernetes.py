@@ -25,6 +25,8 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15)
 """Seconds until a request counts as unanswered; shorter than the Lease, so that a late write of a replica that lost
 leadership cannot happen."""
 
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
 _ERRORS: Mapping[int, type[ApiError]] = {
     400: Invalid,
     403: Forbidden,
@@ -57,11 +59,20 @@ class Kubernetes:
 
     async def list(self, kind: Kind, namespace: str | None, labels: Mapping[str, str]) -> list[Object]:
         """All objects with ``labels``, in ``namespace`` or in all."""
-        query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
+        query = {"labelSelector": _selector(labels)}
         found = await self._request("GET", kind, kind.path(None, namespace), query=query)
         items: list[Object] = found["items"]
         # The items of a list leave out what all of them share.
         return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in items]
+
+    async def names(self, kind: Kind, labels: Mapping[str, str]) -> set[tuple[str | None, str]]:
+        """Namespace and name of all objects with ``labels``; read from the API server's cache, without their contents.
+
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
+        """
+        query = {"labelSelector": _selector(labels), "resourceVersion": "0"}
+        found = await self._request("GET", kind, kind.path(None, None), query=query, accept=_METADATA_ONLY)
+        return {(item["metadata"].get("namespace"), item["metadata"]["name"]) for item in found["items"]}
 
     async def create(self, body: Object) -> Object:
         """Create the object; Conflict when it exists."""
@@ -98,6 +109,7 @@ class Kubernetes:
         path: str,
         body: Object | None = None,
         query: Mapping[str, str] | None = None,
+        accept: str = "application/json",
     ) -> Object:
         # The only PATCH that we send is an apply; JSON is YAML.
         content_type = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
@@ -106,7 +118,7 @@ class Kubernetes:
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": content_type},
+                header_params={"Accept": accept, "Content-Type": content_type},
                 body=body,
                 auth_settings=["BearerToken"],
             )
@@ -150,6 +162,10 @@ def _message(text: bytes) -> str:
     except ValueError:
         return text[:200].decode(errors="replace")
     return str(body.get("message", body)) if isinstance(body, dict) else str(body)
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def _path(kind: Kind, body: Object) -> str:

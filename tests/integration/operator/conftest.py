@@ -134,5 +134,5 @@ def _configuration(chart: list[Object], folder: Path, database: str) -> Object:
 @pytest.fixture(scope="module")
 def operator(stage: Stage) -> Iterator[OperatorProcess]:
     """The operator runs, with so long a resync that only what it watches can wake it."""
-    with stage.running(resyncSeconds=600) as process:
+    with stage.running(resyncSeconds=6000) as process:
         yield process

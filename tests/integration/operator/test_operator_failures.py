@@ -7,13 +7,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.apiserver import Object, eventually
-from tests.integration.operator.conftest import HTTP_ROUTE, install_http_routes
 from tests.integration.operator.stage import (
     ADMIN_PASSWORD,
     OperatorProcess,
@@ -229,22 +227,3 @@ def test_a_full_quota_is_told_with_what_to_do(stage: Stage, place: str) -> None:
     body = stage.wait_for("AgentDeployment", name, place, status="False", reason="QuotaExceeded")
     assert "spec.quota of the Workspace" in condition(body)["message"]
     stage.serve(place, name)
-
-
-def test_without_the_gateway_api_the_pods_run_and_the_route_follows_its_installation(
-    stage: Stage, place: str, http_routes: Path
-) -> None:
-    name = new_name("gateway")
-    stage.api.kubectl("delete", "-f", str(http_routes / HTTP_ROUTE), "--wait=true")
-    try:
-        stage.api.apply(agent_deployment(place, name))
-        stage.roll_out(place, name)
-        body = stage.wait_for("AgentDeployment", name, place, status="False", reason="GatewayAPIAbsent")
-        assert condition(body, "Available")["status"] == "True"
-        assert "routing.mode" in condition(body)["message"]
-    finally:
-        install_http_routes(stage.api, http_routes)
-    stage.accept_route(place, name)
-    stage.wait_for("AgentDeployment", name, place)
-    stage.api.delete("HTTPRoute", name, place)
-    eventually(lambda: stage.api.get("HTTPRoute", name, place) is not None, "the route is watched from then on")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.integration.apiserver import eventually
-from tests.integration.operator.stage import Stage, condition
+from tests.integration.operator.conftest import HTTP_ROUTE, install_http_routes
+from tests.integration.operator.stage import Stage, agent_deployment, condition, new_name
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,23 @@ def test_postgresql_stopped_while_ready_is_told_and_forgotten_when_it_is_back(st
     assert condition(body, "NamespaceReady")["status"] == "True"
     stage.wait_for("Workspace", name)
     assert stage.child("Deployment", place, "support")["spec"] == before["spec"], "the runtimes were left alone"
+
+
+def test_without_the_gateway_api_the_pods_run_and_the_route_follows_its_installation(
+    stage: Stage, place: str, http_routes: Path
+) -> None:
+    name = new_name("gateway")
+    stage.api.kubectl("delete", "-f", str(http_routes / HTTP_ROUTE), "--wait=true")
+    try:
+        stage.api.apply(agent_deployment(place, name))
+        stage.roll_out(place, name)
+        body = stage.wait_for("AgentDeployment", name, place, status="False", reason="GatewayAPIAbsent")
+        assert condition(body, "Available")["status"] == "True"
+        assert "routing.mode" in condition(body)["message"]
+    finally:
+        install_http_routes(stage.api, http_routes)
+    stage.accept_route(place, name)
+    stage.wait_for("AgentDeployment", name, place)
+    # Its kind may not be watched yet, and then nothing tells the operator of this.
+    stage.api.delete("HTTPRoute", name, place)
+    eventually(lambda: stage.api.get("HTTPRoute", name, place) is not None, "the route is there again")

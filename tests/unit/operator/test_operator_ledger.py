@@ -10,10 +10,11 @@ import pytest
 from agentos_operator.ledger import ChildRef, Ledger, reference_of
 
 Object = dict[str, Any]
+OWNER = {"kind": "AgentDeployment", "name": "support", "uid": "o"}
 DESIRED: Object = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
-    "metadata": {"name": "support", "namespace": "ws-acme", "labels": {"a": "b"}, "ownerReferences": [{"uid": "o"}]},
+    "metadata": {"name": "support", "namespace": "ws-acme", "labels": {"a": "b"}, "ownerReferences": [OWNER]},
     "spec": {"replicas": 1},
 }
 
@@ -147,9 +148,9 @@ def test_a_read_that_finds_nothing_makes_the_next_apply_happen(ledger: Ledger) -
 def test_forgetting_a_namespace_forgets_it_and_all_in_it_and_nothing_else() -> None:
     ledger = Ledger()
     bodies: list[Object] = [
-        {"kind": "Namespace", "metadata": {"name": "ws-acme"}},
-        {"kind": "Service", "metadata": {"name": "support", "namespace": "ws-acme"}},
-        {"kind": "Service", "metadata": {"name": "support", "namespace": "ws-other"}},
+        {"kind": "Namespace", "metadata": {"name": "ws-acme", "ownerReferences": [OWNER]}},
+        {"kind": "Service", "metadata": {"name": "support", "namespace": "ws-acme", "ownerReferences": [OWNER]}},
+        {"kind": "Service", "metadata": {"name": "support", "namespace": "ws-other", "ownerReferences": [OWNER]}},
     ]
     for body in bodies:
         ledger.record(body, {**body, "metadata": body["metadata"] | {"uid": "u", "resourceVersion": "1"}})

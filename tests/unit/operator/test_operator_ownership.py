@@ -81,7 +81,7 @@ def children(cluster: Cluster) -> Children:
 
 def owned_by(uid: str) -> list[Object]:
     """A controller reference."""
-    return [{"uid": uid, "controller": True}]
+    return [{"kind": "AgentDeployment", "name": "support", "uid": uid, "controller": True}]
 
 
 DESIRED: Object = {

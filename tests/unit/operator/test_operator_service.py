@@ -146,9 +146,11 @@ async def test_a_forged_label_leads_to_a_look_at_the_named_workspace_and_to_noth
 
 async def test_drift_is_noted_before_the_key_is_marked(frame: Frame) -> None:
     ledger = frame.operator._context.ledger
-    desired = child({WORKSPACE: "acme"})
-    ledger.record(desired, child({WORKSPACE: "acme"}, uid="u"))
-    frame.operator.child_changed(child({WORKSPACE: "acme"}, resourceVersion="6", uid="u"), deleted=False)
+    owners = [{"kind": "Workspace", "name": "acme", "uid": "o"}]
+    desired = child({WORKSPACE: "acme"}, ownerReferences=owners)
+    ledger.record(desired, child({WORKSPACE: "acme"}, uid="u", ownerReferences=owners))
+    same = child({WORKSPACE: "acme"}, resourceVersion="6", uid="u", ownerReferences=owners)
+    frame.operator.child_changed(same, deleted=False)
     assert ledger.is_current(desired)
     frame.operator.child_changed(child({WORKSPACE: "acme", "new": "x"}, resourceVersion="7", uid="u"), deleted=False)
     assert not ledger.is_current(desired)
