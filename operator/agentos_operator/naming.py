@@ -24,6 +24,8 @@ NAME_LABEL = "app.kubernetes.io/name"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 WORKSPACE_LABEL = f"{GROUP}/workspace"
 DEPLOYMENT_LABEL = f"{GROUP}/deployment"
+PREVENT_DELETION_LABEL = f"{GROUP}/prevent-deletion"
+"""On the Namespace of a Workspace with ``spec.preventDeletion``; the chart's admission policy selects it."""
 CREDENTIALS_ANNOTATION = f"{GROUP}/credentials-id"
 
 RUNTIME_NAME = "agentos-runtime"

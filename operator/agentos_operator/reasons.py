@@ -47,6 +47,8 @@ DATABASE_RETAINED: Final = "DatabaseRetained"
 """The data was kept and its logins were closed."""
 DATABASE_DROPPED: Final = "DatabaseDropped"
 """The data is gone for good."""
+DELETION_PREVENTED: Final = "DeletionPrevented"
+"""Somebody asked for the Workspace to be deleted while ``spec.preventDeletion`` is true; nothing was touched."""
 
 # AgentDeployment
 NOT_IN_WORKSPACE: Final = "NotInWorkspace"

@@ -6,7 +6,7 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/
 from __future__ import annotations
 
 from agentos_operator.desired.common import child
-from agentos_operator.naming import workspace_labels
+from agentos_operator.naming import PREVENT_DELETION_LABEL, workspace_labels
 from agentos_operator.resources.common import Object
 from agentos_operator.resources.workspace import Workspace
 
@@ -20,4 +20,6 @@ def build_namespace(workspace: Workspace) -> Object:
     for mode in ("enforce", "warn", "audit"):
         labels[f"pod-security.kubernetes.io/{mode}"] = "restricted"
         labels[f"pod-security.kubernetes.io/{mode}-version"] = POD_SECURITY_VERSION
+    if workspace.prevent_deletion:
+        labels[PREVENT_DELETION_LABEL] = "true"
     return child("v1", "Namespace", workspace.namespace, None, labels, workspace.owner)

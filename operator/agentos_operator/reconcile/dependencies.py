@@ -92,7 +92,7 @@ async def _find_workspace(context: Context, deployment: AgentDeployment) -> Obje
             "namespace, ws-<workspace>.",
             stalled=True,
         )
-    if "deletionTimestamp" in workspace["metadata"]:
+    if "deletionTimestamp" in workspace["metadata"] and not workspace["spec"]["preventDeletion"]:
         return _missing(reasons.WORKSPACE_DELETING, f"Workspace {name} is being deleted.")
     owned = workspace.get("status", {}).get("namespace", {}).get("name")
     if owned != deployment.namespace:

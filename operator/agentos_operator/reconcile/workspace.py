@@ -22,7 +22,7 @@ from agentos_operator.reconcile.finalizer import set_finalizer
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.reconcile.suspension import find_suspension
 from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database
-from agentos_operator.reconcile.workspace_deletion import delete_workspace
+from agentos_operator.reconcile.workspace_deletion import delete_workspace, deletion_prevented, holds_back
 from agentos_operator.reconcile.workspace_secrets import ensure_jwt_secret
 from agentos_operator.resources.common import Object, is_controlled_by
 from agentos_operator.resources.workspace import Workspace, parse_workspace
@@ -43,9 +43,11 @@ async def reconcile_workspace(context: Context, key: Key) -> Again | None:
     if body is None:
         return None
     workspace = parse_workspace(body)
-    if workspace.meta.deleting:
+    if workspace.meta.deleting and not holds_back(workspace):
         return await delete_workspace(context, body, workspace)
     aspects, fields = await _provision(context, body, workspace)
+    if workspace.meta.deleting:
+        aspects = [deletion_prevented(), *aspects]
     conditions = build_conditions(aspects, "Namespace, database and credentials are ready.", workspace.meta.generation)
     if await write_status(context.kubernetes, body, conditions, fields, context.now()):
         await _wake_deployments(context, workspace)

@@ -6,13 +6,16 @@ other owners are left alone.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentos_operator import reasons
 from agentos_operator.clients.kinds import DEPLOYMENT, NAMESPACE
 from agentos_operator.clients.postgres import DatabaseError
 from agentos_operator.conditions import Aspect, build_conditions, failed, held, waiting
 from agentos_operator.database_names import database_names
+from agentos_operator.desired.namespace import build_namespace
 from agentos_operator.errors import Forbidden
-from agentos_operator.naming import FINALIZER, workspace_labels
+from agentos_operator.naming import FINALIZER, PREVENT_DELETION_LABEL, workspace_labels
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.finalizer import set_finalizer
 from agentos_operator.reconcile.status import write_status
@@ -23,6 +26,23 @@ from agentos_operator.workqueue import UNSETTLED, Again
 
 NAMESPACE_GONE = "NamespaceRemoved"
 DATABASE_GONE = "DatabaseRemoved"
+DELETING = "Deleting"
+
+
+def holds_back(workspace: Workspace) -> bool:
+    """Whether a deletion that was asked for must not begin: everything goes on as if nobody had asked."""
+    return workspace.prevent_deletion and FINALIZER in workspace.meta.finalizers
+
+
+def deletion_prevented() -> Aspect:
+    """Says so, and how to go on. Kubernetes does not take the request back: the deletion begins when it may."""
+    return failed(
+        DELETING,
+        reasons.DELETION_PREVENTED,
+        "Deletion was asked for and is held back, because spec.preventDeletion is true; everything runs on. Set it to "
+        "false to have the workspace deleted.",
+        stalled=True,
+    )
 
 
 async def delete_workspace(context: Context, body: Object, workspace: Workspace) -> Again | None:
@@ -49,7 +69,7 @@ async def delete_workspace(context: Context, body: Object, workspace: Workspace)
 
 
 def _deleting() -> Aspect:
-    return held("Deleting", "The workspace is being deleted.", reasons.DELETING)
+    return held(DELETING, "The workspace is being deleted.", reasons.DELETING)
 
 
 async def _stop_workloads(context: Context, workspace: Workspace) -> None:
@@ -91,6 +111,8 @@ async def _remove_namespace(context: Context, workspace: Workspace, namespace: O
         return held(NAMESPACE_GONE, f"Namespace {workspace.namespace} is gone or was never the workspace's.")
     metadata = namespace["metadata"]
     if "deletionTimestamp" not in metadata:
+        if PREVENT_DELETION_LABEL in metadata.get("labels", {}):
+            await context.kubernetes.apply(build_namespace(replace(workspace, prevent_deletion=False)))
         await context.kubernetes.delete(NAMESPACE, workspace.namespace, None, metadata["uid"])
     return failed(NAMESPACE_GONE, reasons.NAMESPACE_TERMINATING, _what_remains(namespace))
 

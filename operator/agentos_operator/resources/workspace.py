@@ -53,6 +53,8 @@ class Workspace:
     meta: Meta
     suspended: bool
     """Whether all runtimes are to be stopped."""
+    prevent_deletion: bool
+    """Whether a deletion is refused, or held back once it was asked for."""
     deletion_policy: str
     adopt_namespace: bool
     database: DatabaseSpec
@@ -81,6 +83,7 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
     return Workspace(
         meta=parse_meta(body["metadata"]),
         suspended=spec["suspended"],
+        prevent_deletion=spec["preventDeletion"],
         deletion_policy=spec["deletionPolicy"],
         adopt_namespace=spec["namespace"]["adopt"],
         database=DatabaseSpec(

@@ -414,7 +414,7 @@ class Stage:
                 operator.kill()
         for body in self.api.items("Workspace"):
             name = body["metadata"]["name"]
-            self.api.patch("Workspace", name, {"metadata": {"finalizers": None}})
+            self.api.patch("Workspace", name, {"metadata": {"finalizers": None}, "spec": {"preventDeletion": False}})
             self.api.delete("Workspace", name)
 
 

@@ -24,6 +24,7 @@ def test_a_workspace_needs_no_more_than_a_display_name(api_server: ApiServer, fr
     assert api_server.create(workspace(fresh_name()))["spec"] == {
         "displayName": "Acme",
         "suspended": False,
+        "preventDeletion": False,
         "deletionPolicy": "Retain",
         "namespace": {"adopt": False},
         "database": {"server": "default", "connectionLimit": 40, "statementTimeout": "30s"},

@@ -195,6 +195,11 @@ def test_liveness_asks_the_operator_itself(render: Any) -> None:
     assert [variable["name"] for variable in container["env"]] == ["POD_NAME", "POD_NAMESPACE"]
 
 
+def test_the_admission_policies_can_be_left_out_where_nobody_may_create_them(render: Any) -> None:
+    assert len(render().of("ValidatingAdmissionPolicy")) == len(render().of("ValidatingAdmissionPolicyBinding")) == 2
+    assert not render({"admission": {"enabled": False}}).of("ValidatingAdmissionPolicy")
+
+
 def test_persistence_takes_a_claim_and_keeps_the_password_that_opens_it(render: Any) -> None:
     values = {"database": {"embedded": {"persistence": {"enabled": True, "size": "3Gi", "storageClassName": "fast"}}}}
     rendered = render(values)

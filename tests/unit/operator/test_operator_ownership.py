@@ -166,8 +166,8 @@ async def test_a_status_is_written_only_when_it_says_something_new(cluster: Clus
 @pytest.fixture
 def context(cluster: Cluster, settings: Settings) -> Context:
     """A cluster in which everything is there that the deployment of CASE needs."""
-    status = {"namespace": {"name": "ws-acme"}}
-    cluster.put("Workspace", "acme", None, "workspace-uid", spec={"suspended": False}, status=status)
+    spec, status = {"suspended": False, "preventDeletion": False}, {"namespace": {"name": "ws-acme"}}
+    cluster.put("Workspace", "acme", None, "workspace-uid", spec=spec, status=status)
     for name in ("agentos-database", "agentos-jwt"):
         secret(cluster, name, {"value": f"planted-{name}"}, metadata={"ownerReferences": owned_by("workspace-uid")})
     secret(cluster, "openai", {"api-key": "planted-1", "other-key": "planted-2"})
@@ -233,7 +233,8 @@ async def test_a_workspace_on_its_way_out_starts_nothing(
     context: Context, cluster: Cluster, deployment: AgentDeployment
 ) -> None:
     metadata = {"deletionTimestamp": "2026-11-23T12:00:00Z"}
-    cluster.put("Workspace", "acme", None, metadata=metadata, status={"namespace": {"name": "ws-acme"}})
+    status = {"namespace": {"name": "ws-acme"}}
+    cluster.put("Workspace", "acme", None, metadata=metadata, spec={"preventDeletion": False}, status=status)
     assert (await missing(context, deployment)).reason == reasons.WORKSPACE_DELETING
 
 
