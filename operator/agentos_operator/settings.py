@@ -148,6 +148,44 @@ class NetworkSettings(_Section):
     """The cluster's DNS pods."""
 
 
+class QuotaResources(_Section):
+    """CPU and memory as Kubernetes quantities."""
+
+    cpu: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]{1,3})?m?$")]
+    """Cores (4) or thousandths (500m)."""
+    memory: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$")]
+    """Bytes (8Gi)."""
+
+
+class ContainerDefaults(_Section):
+    """What a container gets that says nothing about its resources."""
+
+    requests: QuotaResources
+    """What the scheduler reserves."""
+    limits: QuotaResources
+    """What it may use at most."""
+
+
+class QuotaProfile(_Section):
+    """What a workspace may use that names this profile."""
+
+    pods: Annotated[int, Field(ge=1)]
+    """Number of pods."""
+    requests: QuotaResources
+    """Sum of the pods' requests."""
+    limits: QuotaResources
+    """Sum of the pods' limits."""
+    container: ContainerDefaults
+    """Defaults of one container."""
+
+
+class QuotaSettings(_Section):
+    """How large workspaces may be."""
+
+    profiles: Mapping[Name, QuotaProfile] = {}
+    """By the name that Workspaces use; one that names none uses ``standard``."""
+
+
 class ServiceAccount(_Section):
     """The operator's own ServiceAccount, which it gives rights in every workspace's Namespace."""
 
@@ -179,6 +217,8 @@ class Settings(_Section):
     """Where workspaces store their data."""
     network: NetworkSettings = NetworkSettings()
     """What NetworkPolicies must know about the cluster."""
+    quota: QuotaSettings = QuotaSettings()
+    """How large workspaces may be."""
     leader_election: LeaderElection = LeaderElection()
     """Who writes when there are several replicas."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16

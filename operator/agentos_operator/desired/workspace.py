@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agentos_operator.desired.namespace import build_namespace
 from agentos_operator.desired.network_policy import build_default_deny, build_openings
-from agentos_operator.desired.quota import build_limit_range, build_resource_quota
+from agentos_operator.desired.quota import QuotaFault, build_limit_range, build_resource_quota, merge_quota
 from agentos_operator.desired.role_binding import build_operator_role_binding
 from agentos_operator.resources.common import Object
 from agentos_operator.resources.workspace import Workspace
@@ -32,7 +32,14 @@ def build_workspace_objects(workspace: Workspace, server: DatabaseServer, settin
         inside=(
             build_default_deny(workspace),
             build_openings(workspace, server, settings),
-            build_resource_quota(workspace),
-            build_limit_range(workspace),
+            *_quota_objects(workspace, settings),
         ),
     )
+
+
+def _quota_objects(workspace: Workspace, settings: Settings) -> tuple[Object, ...]:
+    """None when the quota cannot be told: those that are there then stay as they are."""
+    quota = merge_quota(workspace.quota, settings.quota.profiles)
+    if isinstance(quota, QuotaFault):
+        return ()
+    return build_resource_quota(workspace, quota), build_limit_range(workspace, quota)

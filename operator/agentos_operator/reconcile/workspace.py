@@ -12,6 +12,7 @@ from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, NAMESPACE, SECRET, 
 from agentos_operator.clients.postgres import PostgresServer
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, failed, held, is_ready, waiting
 from agentos_operator.database_names import DatabaseNames, database_names
+from agentos_operator.desired.quota import QuotaFault, merge_quota
 from agentos_operator.desired.workspace import WorkspaceObjects, build_workspace_objects
 from agentos_operator.errors import Forbidden
 from agentos_operator.naming import FINALIZER, JWT_SECRET, TOKEN_ISSUER, WORKSPACE_LABEL
@@ -31,6 +32,8 @@ from agentos_operator.workqueue import SETTLED, UNSETTLED, Again, Key
 
 NAMESPACE_READY = "NamespaceReady"
 CREDENTIALS_READY = "CredentialsReady"
+QUOTA_READY = "QuotaReady"
+"""Told only while the quota cannot be."""
 
 RIGHTS_DELAY = 0.02
 """Seconds between looks whether a new RoleBinding has reached the API server's authorizer."""
@@ -63,9 +66,14 @@ async def _provision(context: Context, body: Object, workspace: Workspace) -> tu
     foreign = await _foreign_namespace(context, workspace)
     if foreign is not None:
         return _not_begun(foreign), {}
+    fault = _quota_fault(context, workspace)
+    if fault is not None and "namespace" not in body.get("status", {}):
+        return _not_begun(fault), {}
     if FINALIZER not in workspace.meta.finalizers:
         await set_finalizer(context, body, present=True)
-    return await _provision_owned(context, workspace, settings, server)
+    aspects, fields = await _provision_owned(context, workspace, settings, server)
+    # What runs already keeps the quota that it has, and everything else of it is kept as it should be.
+    return [*([fault] if fault else []), *aspects], fields
 
 
 async def _provision_owned(
@@ -105,6 +113,13 @@ def _unknown_server(context: Context, workspace: Workspace) -> Aspect:
         "the operator's configuration, or make a new Workspace on one that it knows.",
         stalled=True,
     )
+
+
+def _quota_fault(context: Context, workspace: Workspace) -> Aspect | None:
+    quota = merge_quota(workspace.quota, context.settings.quota.profiles)
+    if isinstance(quota, QuotaFault):
+        return failed(QUOTA_READY, quota.reason, quota.message, stalled=True)
+    return None
 
 
 async def _foreign_namespace(context: Context, workspace: Workspace) -> Aspect | None:

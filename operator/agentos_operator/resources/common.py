@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from agentos_operator.naming import API_VERSION
@@ -58,6 +59,22 @@ def is_controlled_by(child: Mapping[str, Any], uid: str) -> bool:
     """Whether ``child`` names the resource with ``uid`` as its controller."""
     references = child["metadata"].get("ownerReferences", ())
     return any(reference.get("controller") and reference["uid"] == uid for reference in references)
+
+
+_SUFFIXES = {
+    "m": Decimal("0.001"),
+    **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGT", 1)},
+    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGT", 1)},
+}
+
+
+def quantity(text: str) -> Decimal:
+    """A Kubernetes quantity as a number, in the forms that our schemas admit (``500m``, ``1.5``, ``8Gi``).
+
+    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+    """
+    number = text.rstrip("mkKMGTi")
+    return Decimal(number) * _SUFFIXES.get(text.removeprefix(number), Decimal(1))
 
 
 def quantities(values: Mapping[str, str | int]) -> dict[str, str]:

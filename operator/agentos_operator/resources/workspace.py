@@ -21,9 +21,10 @@ class DatabaseSpec:
 
 @dataclass(frozen=True)
 class QuotaSpec:
-    """``spec.quota``; quantities as Kubernetes writes them."""
+    """``spec.quota``: a profile, and what replaces its numbers; quantities as Kubernetes writes them."""
 
-    pods: int
+    profile: str
+    pods: int | None
     requests: Mapping[str, str]
     limits: Mapping[str, str]
 
@@ -91,11 +92,7 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
             connection_limit=spec["database"]["connectionLimit"],
             statement_timeout_ms=_milliseconds(spec["database"]["statementTimeout"]),
         ),
-        quota=QuotaSpec(
-            pods=spec["quota"]["pods"],
-            requests=quantities(spec["quota"]["requests"]),
-            limits=quantities(spec["quota"]["limits"]),
-        ),
+        quota=_parse_quota(spec["quota"]),
         egress=tuple(_parse_egress(rule) for rule in spec["network"]["egress"]),
     )
 
@@ -104,6 +101,15 @@ def _milliseconds(duration: str) -> int:
     """``500ms``, ``30s`` or ``5min`` in milliseconds; the schema admits nothing else."""
     number = duration.rstrip("mins")
     return int(number) * {"ms": 1, "s": 1_000, "min": 60_000}[duration.removeprefix(number)]
+
+
+def _parse_quota(quota: Mapping[str, Any]) -> QuotaSpec:
+    return QuotaSpec(
+        profile=quota["profile"],
+        pods=quota.get("pods"),
+        requests=quantities(quota.get("requests", {})),
+        limits=quantities(quota.get("limits", {})),
+    )
 
 
 def _parse_egress(rule: Mapping[str, Any]) -> EgressRule:

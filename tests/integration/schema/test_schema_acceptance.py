@@ -28,11 +28,7 @@ def test_a_workspace_needs_no_more_than_a_display_name(api_server: ApiServer, fr
         "deletionPolicy": "Retain",
         "namespace": {"adopt": False},
         "database": {"server": "default", "connectionLimit": 40, "statementTimeout": "30s"},
-        "quota": {
-            "pods": 20,
-            "requests": {"cpu": "4", "memory": "8Gi"},
-            "limits": {"cpu": "8", "memory": "16Gi"},
-        },
+        "quota": {"profile": "standard"},
         "network": {"egress": []},
     }
 
@@ -56,8 +52,8 @@ def test_a_deployment_needs_no_more_than_one_agent_with_a_model(
     [
         ({"database": {"connectionLimit": 60}}, "database", {"server": "default", "statementTimeout": "30s"}),
         ({"database": None}, "database", {"server": "default", "connectionLimit": 40}),
-        ({"quota": {"pods": 3}}, "quota", {"requests": {"cpu": "4", "memory": "8Gi"}}),
-        ({"quota": {"limits": {"cpu": "6"}}}, "quota", {"limits": {"cpu": "6", "memory": "16Gi"}}),
+        ({"quota": {"pods": 3}}, "quota", {"profile": "standard"}),
+        ({"quota": {"limits": {"cpu": "6"}}}, "quota", {"profile": "standard", "limits": {"cpu": "6"}}),
         ({"network": {}}, "network", {"egress": []}),
         ({"namespace": {}}, "namespace", {"adopt": False}),
     ],

@@ -141,10 +141,9 @@ WORKSPACES = [
         quota(requests={"memory": "17Gi"}, limits={"memory": "17G"}),
         "spec.quota.requests.memory must not be more than spec.quota.limits.memory",
     ),
-    case(
-        "quota whose limit lies under the default request",
-        quota(limits={"cpu": "1"}),
-        "spec.quota.requests.cpu must not be more than spec.quota.limits.cpu",
+    *(
+        case(f"a quota profile called {name!r}", quota(profile=name), "spec.quota.profile")
+        for name in ("", "Small", "a/b", "../x", "a" * 64)
     ),
     case("egress without a port", egress(cidr="10.0.0.0/8"), "spec.network.egress[0].ports: Required value"),
     case("egress with an empty list of ports", egress(cidr="10.0.0.0/8", ports=[]), "spec.network.egress[0].ports"),
