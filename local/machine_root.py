@@ -6,6 +6,7 @@ a cluster writes. The host sees none of it, and it is gone with the last process
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 from local import cgroups
@@ -91,12 +92,12 @@ def build(state: Path, cache: Path, name: str) -> None:
     root.mkdir()
     _call("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", root)
     _lay_out(root, state, cache, name)
-    (root / "old").mkdir()
+    old = Path(tempfile.mkdtemp(dir=root)).name  # a new name: what the host has at its root is laid out here
     os.chdir(root)
-    _call("pivot_root", ".", "old")
+    _call("pivot_root", ".", old)
     os.chdir("/")
-    _call("umount", "-l", "/old")
-    Path("/old").rmdir()
+    _call("umount", "-l", f"/{old}")
+    Path("/", old).rmdir()
     _mount_cgroups(Path("/sys/fs/cgroup"), found)
     if Path("/sys/fs/bpf").exists():
         _call("mount", "-t", "bpf", "bpf", "/sys/fs/bpf")
