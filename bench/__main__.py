@@ -10,6 +10,7 @@ from typing import Any
 from bench import circumstances, first_answer, operator_memory, results, runtime
 from bench.catalog import FIGURES, PARTS, RECORDED, by_name, parts_of
 from bench.results import Entry
+from bench.scale import measure as scale
 from local.steps import StepFailedError, say
 
 Measured = tuple[list[Entry], dict[str, Any]]
@@ -33,6 +34,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
     rounds, name = options.rounds, options.cluster
     return {
         "runtime": lambda: runtime.measure(runtime.Plan(rounds, options.runs)),
+        "scale": lambda: scale.measure(scale.Plan(options.workspaces)),
         "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
         "operator-memory": lambda: operator_memory.measure(operator_memory.Plan(name, options.rest)),
     }
@@ -72,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=7, help="pairs of measurements (default: 7)")
     parser.add_argument("--runs", type=int, default=300, help="runs of each load (default: 300)")
     parser.add_argument("--rest", type=float, default=60.0, help="seconds of rest before the operator is weighed")
+    parser.add_argument("--workspaces", type=int, default=200, help="size of the fleet (default: 200)")
     parser.add_argument("--cluster", default="", help="local cluster to use; the one that is up, else one of its own")
     return parser
 

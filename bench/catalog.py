@@ -25,13 +25,19 @@ FIGURES = (
     Figure("runtime-start", "s", "<= 1.0 x baseline", "runtime"),
     Figure("runtime-start-empty", "s", "<= 1.0 x baseline", "runtime"),
     Figure("operator-idle-memory", "MB", "< 110 MB", "operator-memory"),
+    Figure("workspace-ready-p50", "ms", "", "scale"),
+    Figure("workspace-ready-p95", "ms", "", "scale"),
+    Figure("scale-200-ready", "s", "", "scale"),
+    Figure("scale-200-memory", "MB", "< 200 MB", "scale"),
+    Figure("scale-200-steady-writes", "writes/min", "<= 0 writes/min", "scale"),
+    Figure("scale-200-steady-cpu", "% of a core", "< 2 %", "scale"),
     Figure("make-up-cold", "s", "", "recorded"),
     Figure("make-up-warm", "s", "", "recorded"),
     Figure("ci-cold", "s", "", "recorded"),
     Figure("ci-warm", "s", "", "recorded"),
 )
 RECORDED = "recorded"
-PARTS = ("runtime", "first-answer", "operator-memory")
+PARTS = ("runtime", "scale", "first-answer", "operator-memory")
 """In the order of a whole run: what needs no cluster comes before there is one."""
 
 

@@ -1,4 +1,4 @@
-"""A real API server for integration tests, on free loopback ports in a temporary folder, without nodes or root.
+"""A real API server for tests and the bench, on free loopback ports in a temporary folder, without nodes or root.
 
     with controlplane.running() as plane:
         kubeconfig = plane.kubeconfig("admin")
@@ -25,14 +25,17 @@ ADVICE = "Look into the quoted log; free memory and disk space are the usual sus
 
 
 @contextmanager
-def running() -> Iterator[ControlPlane]:
-    """Start a control plane, hand it out when it is ready, and leave nothing behind."""
+def running(*, pods: bool = False) -> Iterator[ControlPlane]:
+    """Start a control plane, hand it out when it is ready, and leave nothing behind.
+
+    With `pods` it has a scheduler and all controllers, for nodes that the caller brings.
+    """
     debian.ensure(debian.CONTROL_PLANE)
-    binaries = toolchain.ensure(("kube-apiserver", "kube-controller-manager"))
+    binaries = toolchain.ensure(("kube-apiserver", "kube-controller-manager", "kube-scheduler"))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentos-controlplane-")))
         server, etcd, peer, manager = free_ports(4)
-        plane = ControlPlane(binaries, folder, "127.0.0.1", server, etcd, peer, manager, pods=False)
+        plane = ControlPlane(binaries, folder, "127.0.0.1", server, etcd, peer, manager, pods)
         make_credentials(plane, ("127.0.0.1", "localhost"))
         stack.enter_context(_process("etcd", components.etcd(plane), folder))
         stack.enter_context(_process("kube-apiserver", components.apiserver(plane), folder))
@@ -47,6 +50,8 @@ def running() -> Iterator[ControlPlane]:
             advice=ADVICE,
             log=folder / "kube-controller-manager.log",
         )
+        if pods:
+            stack.enter_context(_process("kube-scheduler", components.scheduler(plane), folder))
         yield plane
 
 
