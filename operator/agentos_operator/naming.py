@@ -47,6 +47,11 @@ def workspace_of(namespace: str) -> str | None:
     return namespace.removeprefix(NAMESPACE_PREFIX) if namespace.startswith(NAMESPACE_PREFIX) else None
 
 
+def member_binding(role: str) -> str:
+    """Name of the RoleBinding for members with ``role`` (Viewer, Editor or Admin)."""
+    return f"agentos-members-{role.lower()}"
+
+
 def host_of(deployment: str, workspace: str, base_domain: str) -> str:
     """Host name under which a deployment is reached, such as ``support--acme.agents.example.com``."""
     return f"{deployment}--{workspace}.{base_domain}"

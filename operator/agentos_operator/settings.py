@@ -195,6 +195,21 @@ class ServiceAccount(_Section):
     """Its Namespace."""
 
 
+class MemberClusterRoles(_Section):
+    """ClusterRoles that ``spec.members`` of a Workspace hands out."""
+
+    viewer: Name = "agentos-member-viewer"
+    """Looks on."""
+    editor: Name = "agentos-member-editor"
+    """Writes AgentDeployments and the Secrets that they name."""
+    admin: Name = "agentos-member-admin"
+    """Also signs tokens and restarts runtimes."""
+
+    def name_of(self, role: str) -> str:
+        """The ClusterRole of ``role`` (Viewer, Editor or Admin)."""
+        return {"Viewer": self.viewer, "Editor": self.editor, "Admin": self.admin}[role]
+
+
 class LeaderElection(_Section):
     """The Lease by which one replica of the operator writes and the others wait."""
 
@@ -209,6 +224,8 @@ class Settings(_Section):
     """Image of AgentDeployments that name none."""
     tenant_cluster_role: Name = "agentos-operator-tenant"
     """ClusterRole that the operator binds to itself in every workspace's Namespace."""
+    member_cluster_roles: MemberClusterRoles = MemberClusterRoles()
+    """ClusterRoles that ``spec.members`` of a Workspace hands out."""
     operator_service_account: ServiceAccount
     """Who the operator is."""
     routing: Routing

@@ -26,6 +26,9 @@
 {{/* The role that the operator binds to itself in each workspace's Namespace. */}}
 {{- define "agentos.tenantRole" -}}agentos-operator-tenant{{- end -}}
 
+{{/* The role of a workspace's people that spec.members names, in lower case. */}}
+{{- define "agentos.memberRole" -}}agentos-member-{{ . }}{{- end -}}
+
 {{- define "agentos.selector.operator" -}}
 app.kubernetes.io/name: agentos-operator
 app.kubernetes.io/instance: {{ .Release.Name }}

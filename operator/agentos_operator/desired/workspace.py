@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentos_operator.desired.members import build_member_bindings
 from agentos_operator.desired.namespace import build_namespace
 from agentos_operator.desired.network_policy import build_default_deny, build_openings
 from agentos_operator.desired.quota import QuotaFault, build_limit_range, build_resource_quota, merge_quota
@@ -20,6 +21,8 @@ class WorkspaceObjects:
     namespace: Object
     role_binding: Object
     """Written before ``inside``, because it carries the right to write the rest."""
+    member_bindings: tuple[Object, ...]
+    """What people may do."""
     inside: tuple[Object, ...]
     """Objects in the Namespace, in any order."""
 
@@ -29,6 +32,7 @@ def build_workspace_objects(workspace: Workspace, server: DatabaseServer, settin
     return WorkspaceObjects(
         namespace=build_namespace(workspace),
         role_binding=build_operator_role_binding(workspace, settings),
+        member_bindings=build_member_bindings(workspace, settings.member_cluster_roles),
         inside=(
             build_default_deny(workspace),
             build_openings(workspace, server, settings),

@@ -20,6 +20,7 @@ from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.finalizer import set_finalizer
+from agentos_operator.reconcile.members import ensure_members
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.reconcile.suspension import find_suspension
 from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database
@@ -86,7 +87,7 @@ async def _provision_owned(
     if not namespace.holds:
         return _not_begun(namespace), {}
     inside, database, credentials = await asyncio.gather(
-        attempt(NAMESPACE_READY, _furnish(children, workspace, objects)),
+        attempt(NAMESPACE_READY, _furnish(context, children, workspace, objects)),
         attempt(DATABASE_READY, ensure_database(context, children, workspace, names, server)),
         attempt(CREDENTIALS_READY, _issue(children, workspace)),
     )
@@ -177,8 +178,9 @@ async def _wait_for_rights(context: Context, namespace: str) -> None:
             return
 
 
-async def _furnish(children: Children, workspace: Workspace, objects: WorkspaceObjects) -> Aspect:
+async def _furnish(context: Context, children: Children, workspace: Workspace, objects: WorkspaceObjects) -> Aspect:
     await children.apply_all(objects.inside)
+    await ensure_members(context.kubernetes, children, workspace, objects.member_bindings)
     return held(NAMESPACE_READY, f"Namespace {workspace.namespace} is isolated and has its quota.")
 
 

@@ -47,6 +47,20 @@ class EgressRule:
     ports: tuple[EgressPort, ...]
 
 
+MEMBER_ROLES = ("Viewer", "Editor", "Admin")
+"""Every role that a member can have."""
+
+
+@dataclass(frozen=True, order=True)
+class Member:
+    """One entry of ``spec.members``."""
+
+    role: str
+    kind: str
+    """User or Group, as the cluster's authentication tells them."""
+    name: str
+
+
 @dataclass(frozen=True)
 class Workspace:
     """One customer's isolated place."""
@@ -61,6 +75,7 @@ class Workspace:
     database: DatabaseSpec
     quota: QuotaSpec
     egress: tuple[EgressRule, ...]
+    members: tuple[Member, ...]
 
     @property
     def name(self) -> str:
@@ -94,6 +109,7 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
         ),
         quota=_parse_quota(spec["quota"]),
         egress=tuple(_parse_egress(rule) for rule in spec["network"]["egress"]),
+        members=tuple(Member(each["role"], each["kind"], each["name"]) for each in spec.get("members", ())),
     )
 
 

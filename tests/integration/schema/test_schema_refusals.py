@@ -27,9 +27,17 @@ def egress(**rule: Any) -> Object:
     return workspace(network={"egress": [rule]})
 
 
+MEMBER = {"kind": "User", "name": "alice@example.com", "role": "Viewer"}
+
+
 def quota(**values: Any) -> Object:
     """A Workspace with this quota."""
     return workspace(quota=values)
+
+
+def members(**values: Any) -> Object:
+    """A Workspace with this member."""
+    return workspace(members=[MEMBER | values])
 
 
 def resources(**values: Any) -> Object:
@@ -119,6 +127,22 @@ WORKSPACES = [
         case(f"a statement timeout of {value!r}", workspace(database={"statementTimeout": value}), "statementTimeout")
         for value in ("0s", "0", "30", "-1s", "1h", "1.5s", "30 s", "s", "", "1s; DROP SCHEMA x", 30)
     ),
+    *(
+        case(f"a member of kind {kind!r}", members(kind=kind), "spec.members[0].kind")
+        for kind in ("ServiceAccount", "user", "")
+    ),
+    *(
+        case(f"a member called {name!r}", members(name=name), "spec.members[0].name")
+        for name in ("", "system:masters", "system:serviceaccount:kube-system:default", "*", " a", "a\n", "a" * 254)
+    ),
+    case("a group of Kubernetes' own", members(kind="Group", name="system:authenticated"), "spec.members[0].name"),
+    *(case(f"a role {role!r}", members(role=role), "spec.members[0].role") for role in ("Owner", "cluster-admin", "")),
+    case(
+        "the same member twice",
+        workspace(members=[MEMBER, MEMBER | {"role": "Admin"}]),
+        "spec.members[1]: Duplicate value",
+    ),
+    case("a member with a namespace", members(namespace="kube-system"), 'unknown field "spec.members[0].namespace"'),
     case("quota for -1 pods", quota(pods=-1), "spec.quota.pods"),
     case("quota for no pod", quota(pods=0), "spec.quota.pods"),
     case("quota for 1e30 pods", quota(pods=1e30), "spec.quota.pods"),

@@ -32,7 +32,10 @@ OPERATOR: Rights = {kind: {"list", "watch"} for kind in WATCHED} | {
     f"{OURS}/agentdeployments/finalizers": {"update"},
     "namespaces": {"get", "list", "watch", "create", "patch", "delete"},
     "rbac.authorization.k8s.io/rolebindings": {"get", "list", "watch", "create", "patch"},
-    "rbac.authorization.k8s.io/clusterroles[agentos-operator-tenant]": {"bind"},
+    **{
+        f"rbac.authorization.k8s.io/clusterroles[agentos-{name}]": {"bind"}
+        for name in ("operator-tenant", "member-viewer", "member-editor", "member-admin")
+    },
     "apiextensions.k8s.io/customresourcedefinitions": {"list", "watch"},
 }
 MANAGED = {"get", "list", "create", "patch", "delete"}
@@ -122,4 +125,43 @@ def test_a_platform_administrator_manages_both_resources(render: Any) -> None:
 
 def test_the_clusters_own_roles_can_be_left_alone(render: Any) -> None:
     names = {item["metadata"]["name"] for item in render({"rbac": {"aggregate": False}}).of("ClusterRole")}
-    assert names == {"agentos-operator", "agentos-operator-tenant", "agentos-platform-admin"}
+    assert not names & {"agentos-view", "agentos-edit"}
+
+
+SEEN = {"get", "list", "watch"}
+VIEWER: Rights = dict.fromkeys(
+    {
+        f"{OURS}/agentdeployments",
+        f"{OURS}/agentdeployments/status",
+        f"{OURS}/agentdeployments/scale",
+        "pods",
+        "services",
+        "events",
+        "resourcequotas",
+        "limitranges",
+        "apps/deployments",
+        "apps/replicasets",
+        "networking.k8s.io/networkpolicies",
+        "networking.k8s.io/ingresses",
+        "gateway.networking.k8s.io/httproutes",
+    },
+    SEEN,
+)
+EDITOR = VIEWER | {
+    f"{OURS}/agentdeployments": SEEN | {"create", "update", "patch", "delete"},
+    f"{OURS}/agentdeployments/scale": SEEN | {"update", "patch"},
+    "pods/log": {"get"},
+    "secrets": {"create", "update", "patch", "delete"},
+}
+ADMIN = EDITOR | {"secrets[agentos-jwt]": {"get"}, "pods": SEEN | {"delete"}}
+
+
+@pytest.mark.parametrize(("name", "expected"), [("viewer", VIEWER), ("editor", EDITOR), ("admin", ADMIN)])
+def test_the_people_of_a_workspace_may_do_this_and_nothing_else(render: Any, name: str, expected: Rights) -> None:
+    assert rights(role(render, f"agentos-member-{name}")) == expected
+
+
+def test_without_the_policy_that_guards_the_operators_secrets_nobody_writes_secrets(render: Any) -> None:
+    values = {"admission": {"enabled": False}}
+    left = {key: verbs for key, verbs in EDITOR.items() if key != "secrets"}
+    assert rights(role(render, "agentos-member-editor", values=values)) == left

@@ -60,7 +60,7 @@ def _build(case: str) -> list[Object]:
     server = settings.server(workspace.database.server)
     assert server is not None
     objects = build_workspace_objects(workspace, server, settings)
-    return [objects.namespace, objects.role_binding, *objects.inside]
+    return [objects.namespace, objects.role_binding, *objects.member_bindings, *objects.inside]
 
 
 def _secrets(workspace: Workspace, given: Object) -> list[Object]:
