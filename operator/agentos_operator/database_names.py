@@ -24,8 +24,10 @@ _HASH_LENGTH = 24
 
 @dataclass(frozen=True, slots=True)
 class DatabaseNames:
-    """Names of what one Workspace has in its database."""
+    """Names of what one Workspace has on its server."""
 
+    database: str
+    """Database of its own, which exists when the Workspace's isolation is Database."""
     schema: str
     """Schema that holds the tenant's tables; owned by the operator."""
     owner: str
@@ -50,8 +52,12 @@ def database_names(workspace: str, uid: str) -> DatabaseNames:
     """Names for the Workspace called ``workspace`` whose ``metadata.uid`` is ``uid``."""
     if not workspace or not uid:
         raise ValueError("a Workspace has a name and a uid before it has a database")
-    base = _PREFIX + _hash(workspace, uid)
-    return DatabaseNames(schema=base, owner=f"{base}_owner", login_a=f"{base}_a", login_b=f"{base}_b")
+    return names_from(_PREFIX + _hash(workspace, uid))
+
+
+def names_from(base: str) -> DatabaseNames:
+    """Names that belong to the schema, and to the database, called ``base``."""
+    return DatabaseNames(database=base, schema=base, owner=f"{base}_owner", login_a=f"{base}_a", login_b=f"{base}_b")
 
 
 def tenants_role(database: str) -> str:

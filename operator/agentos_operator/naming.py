@@ -30,6 +30,7 @@ CREDENTIALS_ANNOTATION = f"{GROUP}/credentials-id"
 
 RUNTIME_NAME = "agentos-runtime"
 DATABASE_SECRET = "agentos-database"  # noqa: S105 - the name of a Secret, not a secret
+RETAINED_CONFIG_MAP = "agentos-retained"
 JWT_SECRET = "agentos-jwt"  # noqa: S105 - the name of a Secret, not a secret
 NAMESPACE_PREFIX = "ws-"
 RUNTIME_PORT = 7777

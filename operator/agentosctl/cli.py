@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
-from agentosctl import duration, lines, status, token
+from agentosctl import duration, lines, retained, status, token
 from agentosctl.cluster import Cluster, connect
 from agentosctl.errors import CliError
 
@@ -83,6 +83,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     one.set_defaults(command=_token)
 
+    text = "list the data of Workspaces that were deleted with Retain"
+    one = commands.add_parser("retained", help=text, description=f"{text.capitalize()}.")
+    one.add_argument(
+        "-n",
+        "--namespace",
+        metavar="NAME",
+        default="agentos-system",
+        help="namespace of the operator (default: agentos-system)",
+    )
+    one.add_argument("-o", "--output", choices=("table", "json"), default="table", help="form of the answer")
+    one.set_defaults(command=_retained)
+
     for command in commands.choices.values():
         # Also behind the command, as kubectl allows; left out there, the value before the command stays.
         _cluster_flags(command, default=argparse.SUPPRESS)
@@ -114,6 +126,11 @@ def _status(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:
     if not found:
         return "There are no workspaces.\n"
     return lines.render([status.tree(one) for one in found], style_of(sys.stdout))
+
+
+def _retained(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:
+    entries = retained.gather(cluster(), options.namespace)
+    return retained.document(entries) if options.output == "json" else retained.table(entries)
 
 
 def style_of(stream: TextIO) -> lines.Style:

@@ -47,6 +47,7 @@ WORKSPACE = Kind("Workspace", "workspaces", "agentos.hyvve.io", "v1alpha1", name
 AGENT_DEPLOYMENT = Kind("AgentDeployment", "agentdeployments", "agentos.hyvve.io", "v1alpha1")
 NAMESPACE = Kind("Namespace", "namespaces", namespaced=False)
 SECRET = Kind("Secret", "secrets")
+CONFIG_MAP = Kind("ConfigMap", "configmaps")
 POD = Kind("Pod", "pods")
 
 

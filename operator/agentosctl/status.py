@@ -144,7 +144,7 @@ def _database(workspace: Resource | Denied) -> list[Line]:
         return []
     database = workspace.get("status", {}).get("database", {})
     server = database.get("server") or workspace.get("spec", {}).get("database", {}).get("server", "default")
-    known = [f"{part} {database[part]}" for part in ("schema", "login") if database.get(part)]
+    known = [f"{part} {database[part]}" for part in ("database", "schema", "login") if database.get(part)]
     return [Line(f"Database {server}", "", ", ".join(known) or "not made yet", Mood.NONE)]
 
 

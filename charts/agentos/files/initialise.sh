@@ -19,14 +19,17 @@ echo 'host all all all scram-sha-256' >> "$fresh/pg_hba.conf"
 run() { postgres --single -D "$fresh" -c exit_on_error=on -c log_min_error_statement=panic "$1" > /dev/null; }
 
 run postgres <<SQL
-CREATE ROLE "$name" LOGIN CREATEROLE PASSWORD '$password'
+CREATE ROLE "$name" LOGIN CREATEROLE CREATEDB PASSWORD '$password'
 CREATE DATABASE agentos OWNER "$name"
 REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC
 SQL
 # Only a superuser may install pgvector. The schema and its comment are what the operator makes where it is missing.
-run agentos <<SQL
+# Workspaces with a database of their own get what template1 has.
+for database in agentos template1; do
+    run "$database" <<SQL
 CREATE SCHEMA ext AUTHORIZATION "$name"
 COMMENT ON SCHEMA ext IS 'agentos.hyvve.io/extensions'
 CREATE EXTENSION vector SCHEMA ext
 SQL
+done
 mv "$fresh" "$PGDATA"

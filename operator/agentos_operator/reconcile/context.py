@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from agentos_operator.clients.kubernetes import Kubernetes
-from agentos_operator.clients.postgres import PostgresServer
+from agentos_operator.clients.postgres import PostgresServer, Retained
 from agentos_operator.ledger import Ledger
 from agentos_operator.settings import Settings
 from agentos_operator.workqueue import Key
@@ -29,3 +30,7 @@ class Context:
     """Ask for another resource to be reconciled."""
     logins_verified: dict[str, float] = field(default_factory=dict)
     """By a Workspace's UID, when its login was last tried."""
+    published: dict[str, tuple[Retained, ...]] = field(default_factory=dict)
+    """By server, what the list of retained data was last seen to say."""
+    publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever rewrites that list, which all servers share."""

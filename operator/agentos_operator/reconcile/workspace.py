@@ -9,7 +9,7 @@ import asyncio
 
 from agentos_operator import reasons
 from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, NAMESPACE, SECRET, WORKSPACE
-from agentos_operator.clients.postgres import PostgresServer
+from agentos_operator.clients.postgres import PostgresServer, place_of
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, failed, held, is_ready, waiting
 from agentos_operator.database_names import DatabaseNames, database_names
 from agentos_operator.desired.quota import QuotaFault, merge_quota
@@ -21,9 +21,10 @@ from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.finalizer import set_finalizer
 from agentos_operator.reconcile.members import ensure_members
+from agentos_operator.reconcile.retained import publish_retained
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.reconcile.suspension import find_suspension
-from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database
+from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database, server_safety
 from agentos_operator.reconcile.workspace_deletion import delete_workspace, deletion_prevented, holds_back
 from agentos_operator.reconcile.workspace_secrets import ensure_jwt_secret
 from agentos_operator.resources.common import Object, is_controlled_by
@@ -83,20 +84,22 @@ async def _provision_owned(
     children = Children(context.kubernetes, context.ledger, workspace.meta.uid)
     objects = build_workspace_objects(workspace, settings, context.settings)
     names = database_names(workspace.name, workspace.meta.uid)
+    place = place_of(server, workspace.database.isolation, names)
     namespace = await attempt(NAMESPACE_READY, _enter(context, children, objects))
     if not namespace.holds:
         return _not_begun(namespace), {}
     inside, database, credentials = await asyncio.gather(
         attempt(NAMESPACE_READY, _furnish(context, children, workspace, objects)),
-        attempt(DATABASE_READY, ensure_database(context, children, workspace, names, server)),
+        attempt(DATABASE_READY, ensure_database(context, children, workspace, names, place)),
         attempt(CREDENTIALS_READY, _issue(children, workspace)),
     )
     if SECRET.kind in children.changed:
         await _wake_deployments(context, workspace)
-    aspects = [inside, database, credentials]
+    await publish_retained(context, workspace.database.server, server)
+    aspects = [inside, database, credentials, server_safety(place)]
     if workspace.suspended:
         aspects.append(await attempt(SUSPENDED, find_suspension(context, workspace)))
-    return aspects, _fields(context, workspace, names)
+    return aspects, _fields(context, workspace, names, place.settings.database)
 
 
 def _not_begun(cause: Aspect) -> list[Aspect]:
@@ -189,7 +192,7 @@ async def _issue(children: Children, workspace: Workspace) -> Aspect:
     return held(CREDENTIALS_READY, f"Tokens are signed with the key secret of Secret {JWT_SECRET}.")
 
 
-def _fields(context: Context, workspace: Workspace, names: DatabaseNames) -> Object:
+def _fields(context: Context, workspace: Workspace, names: DatabaseNames, database: str) -> Object:
     return {
         "namespace": {
             "name": workspace.namespace,
@@ -197,6 +200,7 @@ def _fields(context: Context, workspace: Workspace, names: DatabaseNames) -> Obj
         },
         "database": {
             "server": workspace.database.server,
+            "database": database,
             "schema": names.schema,
             "owner": names.owner,
             "login": names.login_a,

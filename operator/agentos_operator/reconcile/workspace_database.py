@@ -10,6 +10,7 @@ from agentos_operator.clients.postgres import (
     DatabaseNotOwned,
     DatabaseUnavailable,
     PostgresServer,
+    RestoreImpossible,
     WorkspaceDatabase,
 )
 from agentos_operator.conditions import Aspect, failed, held
@@ -20,12 +21,14 @@ from agentos_operator.reconcile.workspace_secrets import ensure_database_secret
 from agentos_operator.resources.workspace import Workspace
 
 DATABASE_READY = "DatabaseReady"
+DATABASE_SERVER_SAFE = "DatabaseServerSafe"
 
 _REASONS: dict[type[DatabaseError], str] = {
     DatabaseUnavailable: reasons.DATABASE_UNAVAILABLE,
     DatabaseForbidden: reasons.DATABASE_FORBIDDEN,
     DatabaseNotOwned: reasons.DATABASE_NOT_OWNED,
     DatabaseBusy: reasons.DATABASE_BUSY,
+    RestoreImpossible: reasons.RESTORE_IMPOSSIBLE,
 }
 
 
@@ -40,6 +43,7 @@ async def ensure_database(
         uid=workspace.meta.uid,
         connection_limit=workspace.database.connection_limit,
         statement_timeout_ms=workspace.database.statement_timeout_ms,
+        restore_from=workspace.database.restore_from,
     )
     verify = _verification_is_due(context, workspace.meta.uid)
     try:
@@ -50,13 +54,27 @@ async def ensure_database(
         context.logins_verified[workspace.meta.uid] = context.monotonic()
     if ensured.warnings:
         return failed(DATABASE_READY, reasons.DATABASE_FORBIDDEN, " ".join(ensured.warnings), stalled=True)
-    return held(DATABASE_READY, f"Schema {names.schema} on server {server.settings.name} is ready.")
+    kind = "Database" if server.settings.database == names.database else "Schema"
+    return held(DATABASE_READY, f"{kind} {names.schema} on server {server.settings.name} is ready.")
+
+
+def server_safety(server: PostgresServer) -> Aspect:
+    """What weakens isolation and only an administrator of PostgreSQL can change; the workspace works all the same."""
+    if server.warnings is None:
+        return Aspect(
+            DATABASE_SERVER_SAFE, None, reasons.DATABASE_UNAVAILABLE, "It could not be found out yet.", required=False
+        )
+    if server.warnings:
+        said = " ".join(f"{warning[0].upper()}{warning[1:]}." for warning in server.warnings)
+        return Aspect(DATABASE_SERVER_SAFE, False, reasons.DATABASE_SERVER_UNSAFE, said, required=False)
+    text = "Versions are current, and other databases of the server are closed."
+    return Aspect(DATABASE_SERVER_SAFE, True, reasons.READY, text, required=False)
 
 
 def database_failure(error: DatabaseError) -> Aspect:
     """The aspect that tells ``error``, whose text holds no secret."""
     reason = _REASONS.get(type(error), reasons.DATABASE_ERROR)
-    stalled = isinstance(error, DatabaseForbidden | DatabaseNotOwned)
+    stalled = isinstance(error, DatabaseForbidden | DatabaseNotOwned | RestoreImpossible)
     return failed(DATABASE_READY, reason, str(error), stalled=stalled)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from agentos_operator import reasons
 from agentos_operator.clients.kinds import DEPLOYMENT, NAMESPACE
-from agentos_operator.clients.postgres import DatabaseError
+from agentos_operator.clients.postgres import DatabaseError, place_of
 from agentos_operator.conditions import Aspect, build_conditions, failed, held, waiting
 from agentos_operator.database_names import database_names
 from agentos_operator.desired.namespace import build_namespace
@@ -18,6 +18,7 @@ from agentos_operator.errors import Forbidden
 from agentos_operator.naming import FINALIZER, PREVENT_DELETION_LABEL, workspace_labels
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.finalizer import set_finalizer
+from agentos_operator.reconcile.retained import publish_retained
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.reconcile.workspace_database import database_failure
 from agentos_operator.resources.common import Object, is_controlled_by
@@ -94,13 +95,15 @@ async def _remove_database(context: Context, workspace: Workspace) -> Aspect:
             "neither kept nor dropped; add the server to the operator's configuration.",
             stalled=True,
         )
-    names = database_names(workspace.name, workspace.meta.uid)
+    names, isolation = database_names(workspace.name, workspace.meta.uid), workspace.database.isolation
+    place = place_of(server, isolation, names)
     try:
         if workspace.deletion_policy == "Delete":
-            await server.drop_workspace(names, workspace.meta.uid)
-            return held(DATABASE_GONE, f"Schema {names.schema} was dropped.", reasons.DATABASE_DROPPED)
-        await server.retain_workspace(names, workspace.meta.uid)
-        return held(DATABASE_GONE, f"Schema {names.schema} was retained.", reasons.DATABASE_RETAINED)
+            await place.drop_workspace(names, workspace.meta.uid)
+            return held(DATABASE_GONE, f"{isolation} {names.schema} was dropped.", reasons.DATABASE_DROPPED)
+        await place.retain_workspace(names, workspace.meta.uid, workspace.name)
+        await publish_retained(context, workspace.database.server, server)
+        return held(DATABASE_GONE, f"{isolation} {names.schema} was retained.", reasons.DATABASE_RETAINED)
     except DatabaseError as error:
         blocked = database_failure(error)
         return failed(DATABASE_GONE, blocked.reason, blocked.message, stalled=blocked.stalled)

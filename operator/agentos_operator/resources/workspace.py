@@ -15,6 +15,10 @@ class DatabaseSpec:
     """``spec.database``."""
 
     server: str
+    isolation: str
+    """Schema or Database."""
+    restore_from: str | None
+    """Retained schema or database to take over."""
     connection_limit: int
     statement_timeout_ms: int
 
@@ -104,6 +108,8 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
         adopt_namespace=spec["namespace"]["adopt"],
         database=DatabaseSpec(
             server=spec["database"]["server"],
+            isolation=spec["database"]["isolation"],
+            restore_from=spec["database"].get("restoreFrom"),
             connection_limit=spec["database"]["connectionLimit"],
             statement_timeout_ms=_milliseconds(spec["database"]["statementTimeout"]),
         ),

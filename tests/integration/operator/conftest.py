@@ -108,7 +108,9 @@ def stage(
     database = f"test_{uuid.uuid4().hex[:12]}"
     role, verifier = f"op_{database}", scram_verifier(ADMIN_PASSWORD)
     postgres.run(
-        sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier))
+        sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}").format(
+            sql.Identifier(role), sql.Literal(verifier)
+        )
     )
     postgres.run(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(role)))
     stage = Stage(api_server, postgres, database, role, folder, _configuration(chart, folder, database), token)

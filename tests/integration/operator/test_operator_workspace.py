@@ -61,6 +61,7 @@ def test_status_tells_where_everything_is(stage: Stage, acme: str) -> None:
     }
     assert body["status"]["database"] == {
         "server": "default",
+        "database": stage.database,
         "schema": names.schema,
         "owner": names.owner,
         "login": names.login_a,

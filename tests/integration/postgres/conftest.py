@@ -146,7 +146,7 @@ def _operator(postgres: PostgresProcess, database: str, kind: str) -> tuple[str,
         return "postgres", "planted-superuser-password"
     role = f"op_{database}"
     postgres.run(
-        sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(
+        sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}").format(
             sql.Identifier(role), sql.Literal(_ADMIN_PASSWORD)
         )
     )

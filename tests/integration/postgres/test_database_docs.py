@@ -19,6 +19,7 @@ from agentos_operator.clients.postgres import (
     ServerSettings,
     WorkspaceDatabase,
     new_credential,
+    place_of,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _DOCS = Path(__file__).resolve().parents[3] / "docs"
 _BLOCK = re.compile(r"```sql\n(.*?)```", re.DOTALL)
-ROLE, EXTENSIONS, TWO_LOGINS = _BLOCK.findall((_DOCS / "database.md").read_text())
+ROLE, EXTENSIONS, DATABASES, TWO_LOGINS = _BLOCK.findall((_DOCS / "database.md").read_text())
 
 
 def renamed(text: str, suffix: str) -> list[str]:
@@ -92,3 +93,33 @@ def test_a_workspace_is_backed_up_and_restored_as_the_page_says(
 
 def test_the_installation_page_shows_the_same_statements() -> None:
     assert _BLOCK.findall((_DOCS / "install.md").read_text())[:2] == [ROLE, EXTENSIONS]
+
+
+async def test_a_database_of_its_own_needs_what_the_page_says_and_no_more(
+    postgres: PostgresProcess, desired: WorkspaceDatabase, settings: ServerSettings, tmp_path: Path
+) -> None:
+    suffix = uuid.uuid4().hex[:8]
+    has_pgvector = postgres.version == 17
+    for statement in (*renamed(ROLE, suffix), *renamed(DATABASES, suffix)):
+        postgres.run(sql.SQL(statement))
+    (tmp_path / "username").write_text(f"agentos_operator_{suffix}")
+    (tmp_path / "password").write_text("change-me")
+    server = PostgresServer(dataclasses.replace(settings, database=f"agentos_{suffix}", credentials_dir=tmp_path))
+    place = place_of(server, "Database", desired.names)
+    credentials = {desired.names.login_a: new_credential()}
+    try:
+        for statement in renamed(EXTENSIONS, suffix) if has_pgvector else ():
+            postgres.run(sql.SQL(statement), "template1")
+        await place.ensure_workspace(desired, credentials)
+        url = place.login_url(desired.names.login_a, credentials[desired.names.login_a].password)
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE works (id int)")
+            if has_pgvector:
+                connection.execute("CREATE TABLE items (embedding vector(3))")
+                assert not [text for text in place.warnings or () if "not installed" in text]
+    finally:
+        if has_pgvector:
+            postgres.run(sql.SQL("DROP SCHEMA ext CASCADE"), "template1")
+        await place.drop_workspace(desired.names, desired.uid)
+        await server.close()
+    postgres.run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(f"agentos_{suffix}")))

@@ -27,7 +27,12 @@ def test_a_workspace_needs_no_more_than_a_display_name(api_server: ApiServer, fr
         "preventDeletion": False,
         "deletionPolicy": "Retain",
         "namespace": {"adopt": False},
-        "database": {"server": "default", "connectionLimit": 40, "statementTimeout": "30s"},
+        "database": {
+            "server": "default",
+            "isolation": "Schema",
+            "connectionLimit": 40,
+            "statementTimeout": "30s",
+        },
         "quota": {"profile": "standard"},
         "network": {"egress": []},
     }
@@ -50,7 +55,11 @@ def test_a_deployment_needs_no_more_than_one_agent_with_a_model(
 @pytest.mark.parametrize(
     ("given", "path", "completed"),
     [
-        ({"database": {"connectionLimit": 60}}, "database", {"server": "default", "statementTimeout": "30s"}),
+        (
+            {"database": {"connectionLimit": 60}},
+            "database",
+            {"server": "default", "isolation": "Schema", "statementTimeout": "30s"},
+        ),
         ({"database": None}, "database", {"server": "default", "connectionLimit": 40}),
         ({"quota": {"pods": 3}}, "quota", {"profile": "standard"}),
         ({"quota": {"limits": {"cpu": "6"}}}, "quota", {"profile": "standard", "limits": {"cpu": "6"}}),

@@ -143,6 +143,11 @@ WORKSPACES = [
         "spec.members[1]: Duplicate value",
     ),
     case("a member with a namespace", members(namespace="kube-system"), 'unknown field "spec.members[0].namespace"'),
+    case("an isolation that nobody knows", workspace(database={"isolation": "Server"}), "spec.database.isolation"),
+    *(
+        case(f"a restore from {value!r}", workspace(database={"restoreFrom": value}), "spec.database.restoreFrom")
+        for value in ("", "public", "ws_", "ws_" + 23 * "0", "ws_" + 25 * "0", "ws_" + 24 * "G", 'ws_";drop', 7)
+    ),
     case("quota for -1 pods", quota(pods=-1), "spec.quota.pods"),
     case("quota for no pod", quota(pods=0), "spec.quota.pods"),
     case("quota for 1e30 pods", quota(pods=1e30), "spec.quota.pods"),

@@ -71,10 +71,14 @@ def test_the_operator_may_do_this_in_workspace_namespaces_and_nothing_else(rende
     assert rights(role(render, "agentos-operator-tenant")) == TENANT
 
 
-def test_the_operator_may_lead_in_its_own_namespace(render: Any) -> None:
+def test_the_operator_may_lead_and_tell_what_is_retained_in_its_own_namespace(render: Any) -> None:
     leader = role(render, "agentos-operator", "Role")
     assert leader["metadata"]["namespace"] == "platform"
-    assert rights(leader) == {"coordination.k8s.io/leases": {"get", "create", "update", "patch"}}
+    assert rights(leader) == {
+        "coordination.k8s.io/leases": {"get", "create", "update", "patch"},
+        "configmaps": {"create"},
+        "configmaps[agentos-retained]": {"get", "patch"},
+    }
 
 
 def test_no_right_reads_secrets_of_the_whole_cluster_or_raises_itself(render: Any) -> None:

@@ -41,6 +41,7 @@ def test_names_stay_the_same_between_releases() -> None:
     """Other names would leave every existing workspace's data behind."""
     names = database_names("acme", UID)
     assert names == DatabaseNames(
+        database="ws_e2a58916756c2f6c31346ab6",
         schema="ws_e2a58916756c2f6c31346ab6",
         owner="ws_e2a58916756c2f6c31346ab6_owner",
         login_a="ws_e2a58916756c2f6c31346ab6_a",

@@ -2,11 +2,15 @@
 
 ::
 
+    own          OwnDatabase, a PostgresServer for one workspace in a database of its own
+    ├── databases    such a database seen from outside: made, marked, closed, dropped
     server       PostgresServer, what reconcile calls
     ├── hardening    the database as a whole, once per server
     ├── workspace    what one workspace should have, and the statements it lacks (pure)
     │   └── catalog      what it has: one query
     ├── removal      retain or drop
+    ├── registry     whose the retained data was
+    ├── restore      retained data becomes a new Workspace's
     ├── sessions     what a tenant is doing, and its end
     ├── credentials  passwords, verifiers, and how drift between Secret and role is found
     ├── connection   sessions with deadlines, bounded in number
@@ -24,8 +28,11 @@ from agentos_operator.clients.postgres.errors import (
     DatabaseForbidden,
     DatabaseNotOwned,
     DatabaseUnavailable,
+    RestoreImpossible,
 )
 from agentos_operator.clients.postgres.hardening import ServerFacts
+from agentos_operator.clients.postgres.own import place_of
+from agentos_operator.clients.postgres.registry import Retained
 from agentos_operator.clients.postgres.removal import Removal
 from agentos_operator.clients.postgres.server import Ensured, PostgresServer
 from agentos_operator.clients.postgres.settings import ServerSettings
@@ -41,8 +48,11 @@ __all__ = [
     "Ensured",
     "PostgresServer",
     "Removal",
+    "RestoreImpossible",
+    "Retained",
     "ServerFacts",
     "ServerSettings",
     "WorkspaceDatabase",
     "new_credential",
+    "place_of",
 ]

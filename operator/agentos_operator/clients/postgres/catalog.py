@@ -148,7 +148,7 @@ class Facts:
 
 
 async def gather(session: Session, database: str, names: DatabaseNames) -> Facts:
-    """Read the facts about the workspace with these names."""
+    """Read the facts about the workspace with these names in ``database``, to which ``session`` is connected."""
     parameters = {
         "schema": names.schema,
         "tenants": tenants_role(database),

@@ -32,7 +32,7 @@ Connection = psycopg.AsyncConnection[Row]
 
 _MAX_AGE_SECONDS = 900.0
 _ATTEMPTS = 3
-_LOST_RACES = ("42710", "42P06", "23505", "40001", "40P01", "42704", "3F000", "XX000")
+_LOST_RACES = ("42710", "42P04", "42P06", "23505", "40001", "40P01", "42704", "3F000", "XX000")
 """Two operators wrote the same object, or crossed locks: looking again and planning anew settles it."""
 _GRACE_SECONDS = 2
 _STATEMENTS_PER_TIMEOUT = 20
@@ -103,12 +103,16 @@ class Session:
 
 
 class Connections:
-    """At most ``max_connections`` sessions, handed out to one operation at a time."""
+    """At most ``max_connections`` sessions, handed out to one operation at a time.
 
-    def __init__(self, settings: ServerSettings) -> None:
+    With ``slots`` the bound is shared with others; without ``keep`` a session ends with its operation.
+    """
+
+    def __init__(self, settings: ServerSettings, slots: asyncio.Semaphore | None = None, *, keep: bool = True) -> None:
         self._settings = settings
         self._idle: list[Session] = []
-        self._slots = asyncio.Semaphore(settings.max_connections)
+        self._slots = slots or asyncio.Semaphore(settings.max_connections)
+        self._keep = keep
 
     async def run(self, operation: Callable[[Session], Awaitable[T]]) -> T:
         """Result of ``operation``, which is idempotent: it may be started again on another connection.
@@ -148,7 +152,7 @@ class Connections:
         return Session(await connect(self._settings, user, password), self._settings)
 
     async def _give_back(self, session: Session) -> None:
-        if session.usable:
+        if self._keep and session.usable:
             self._idle.append(session)
         else:
             await session.close()

@@ -7,6 +7,7 @@
         ├── DatabaseUnavailable   down, starting up, read-only, too many connections, timeout: try again
         ├── DatabaseForbidden     credentials or privileges: an administrator has to do what the text says
         ├── DatabaseNotOwned      a schema or role of our name is somebody else's; nothing was touched
+        ├── RestoreImpossible     what a Workspace is to be restored from is missing, in use, or of another kind
         └── DatabaseBusy          a lock that we need is held; the text says by which session, since when
 
 Any other failure of PostgreSQL is a plain DatabaseError.
@@ -70,6 +71,10 @@ class DatabaseNotOwned(DatabaseError):
 
 class DatabaseBusy(DatabaseError):
     """A lock or a dependency that somebody else holds is in the way."""
+
+
+class RestoreImpossible(DatabaseError):
+    """What ``spec.database.restoreFrom`` names cannot be taken over; nothing was made in its place."""
 
 
 def redact(text: str) -> str:

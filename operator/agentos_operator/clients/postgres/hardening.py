@@ -1,4 +1,4 @@
-"""Makes one database fit for tenants that share it: once per server at startup, and again at each resync.
+"""Makes a database fit for tenants: a shared one at startup and again at each resync, a workspace's own with it.
 
 One catalog query tells what is missing; in a steady state nothing is written.
 """
@@ -84,10 +84,17 @@ class ServerFacts:
     """Version that the server could install."""
     pgvector_installed: str | None
     """Version in this database; usable by tenants unless a warning says otherwise."""
-    warnings: tuple[str, ...]
-    """What weakens isolation and only an administrator can change, one sentence each."""
+    server_warnings: tuple[str, ...]
+    """What weakens isolation on the whole server and only an administrator can change, one sentence each."""
+    database_warnings: tuple[str, ...]
+    """The same for the database that workspaces share."""
     writes: int
     """Statements that this call ran."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.server_warnings + self.database_warnings
 
     @property
     def version_text(self) -> str:
@@ -96,11 +103,14 @@ class ServerFacts:
 
 
 async def prepare(session: Session, settings: ServerSettings) -> ServerFacts:
-    """Compare the database with what it should be, write the difference, and report."""
+    """Compare the database that workspaces share with what it should be, write the difference, and report."""
     parameters = {"tenants": tenants_role(settings.database), "ext": EXTENSIONS_SCHEMA}
     (row,) = await session.fetch(_QUERY, parameters)
     check_usable(settings, row)
-    statements = list(missing(settings.database, row))
+    statements = [
+        *missing(settings.database, row),
+        *missing_rights(settings.database, tenants_role(settings.database), row),
+    ]
     await session.apply(statements)
     if statements:
         (row,) = await session.fetch(_QUERY, parameters)
@@ -108,9 +118,21 @@ async def prepare(session: Session, settings: ServerSettings) -> ServerFacts:
         version=row["version"],
         pgvector_available=row["vector_available"],
         pgvector_installed=row["vector_installed"],
-        warnings=tuple(warnings(row)),
+        server_warnings=tuple(server_warnings(row)),
+        database_warnings=tuple(database_warnings(row)),
         writes=len(statements),
     )
+
+
+async def harden_own(session: Session, database: str, owner: str) -> tuple[str, ...]:
+    """Close a workspace's own ``database`` to everybody but the role ``owner``; returns what cannot be done."""
+    parameters = {"tenants": owner, "ext": EXTENSIONS_SCHEMA}
+    (row,) = await session.fetch(_QUERY, parameters)
+    statements = list(missing_rights(database, owner, row))
+    await session.apply(statements)
+    if statements:
+        (row,) = await session.fetch(_QUERY, parameters)
+    return tuple(database_warnings(row))
 
 
 def check_usable(settings: ServerSettings, row: Mapping[str, Any]) -> None:
@@ -134,22 +156,27 @@ def check_usable(settings: ServerSettings, row: Mapping[str, Any]) -> None:
 
 
 def missing(database: str, row: Mapping[str, Any]) -> Iterator[sql.Composable]:
-    """Statements that the database lacks; privileges are explained in
-    https://www.postgresql.org/docs/current/ddl-priv.html."""
-    base, tenants, ext = (sql.Identifier(name) for name in (database, tenants_role(database), EXTENSIONS_SCHEMA))
-    if row["public_on_database"]:
-        yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(base)
-    if row["public_on_public"] and (row["owns_public"] or row["superuser"]):
-        yield sql.SQL("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    """Statements that a shared database lacks before rights in it can be given."""
     if row["superuser"]:
         for name in _maintenance_databases(row):
             yield sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
     if not row["tenants_exist"]:
+        tenants = sql.Identifier(tenants_role(database))
         yield sql.SQL("CREATE ROLE {} NOLOGIN").format(tenants)
         yield sql.SQL("COMMENT ON ROLE {} IS {}").format(tenants, sql.Literal(_TENANTS_MARKER + database))
+
+
+def missing_rights(database: str, role: str, row: Mapping[str, Any]) -> Iterator[sql.Composable]:
+    """Statements after which ``role`` may connect and use extensions, and PUBLIC nothing
+    (https://www.postgresql.org/docs/current/ddl-priv.html)."""
+    base, grantee, ext = (sql.Identifier(name) for name in (database, role, EXTENSIONS_SCHEMA))
+    if row["public_on_database"]:
+        yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(base)
+    if row["public_on_public"] and (row["owns_public"] or row["superuser"]):
+        yield sql.SQL("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     if not row["tenants_connect"]:
-        yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(base, tenants)
-    yield from _extensions(row, ext, tenants)
+        yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(base, grantee)
+    yield from _extensions(row, ext, grantee)
 
 
 def _extensions(row: Mapping[str, Any], ext: sql.Identifier, tenants: sql.Identifier) -> Iterator[sql.Composable]:
@@ -169,8 +196,8 @@ def _extensions(row: Mapping[str, Any], ext: sql.Identifier, tenants: sql.Identi
         yield sql.SQL("CREATE EXTENSION vector SCHEMA {}").format(ext)
 
 
-def warnings(row: Mapping[str, Any]) -> Iterator[str]:
-    """What remains for an administrator."""
+def server_warnings(row: Mapping[str, Any]) -> Iterator[str]:
+    """What remains for an administrator of the server."""
     major, minor = divmod(row["version"], 10000)
     if major < RECOMMENDED:
         yield (
@@ -182,15 +209,15 @@ def warnings(row: Mapping[str, Any]) -> Iterator[str]:
             f"PostgreSQL {major}.{minor} has known vulnerabilities that SQL of a tenant can reach; "
             f"update to {major}.{SAFE_MINORS[major]} or later"
         )
-    if row["public_on_public"]:
-        yield "PUBLIC has rights on schema public; run as its owner: REVOKE ALL ON SCHEMA public FROM PUBLIC"
     for name in row["open_databases"] or ():
         revoke = f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC'
         yield f"tenants can connect to database {name}; run as its owner: {revoke}"
-    yield from _extension_warnings(row)
 
 
-def _extension_warnings(row: Mapping[str, Any]) -> Iterator[str]:
+def database_warnings(row: Mapping[str, Any]) -> Iterator[str]:
+    """What remains for an administrator in the session's database."""
+    if row["public_on_public"]:
+        yield "PUBLIC has rights on schema public; run as its owner: REVOKE ALL ON SCHEMA public FROM PUBLIC"
     if row["ext_exists"] and row["ext_comment"] != _EXTENSIONS_MARKER:
         yield f"schema {EXTENSIONS_SCHEMA} is not the operator's, so its rights and extensions are left alone"
     installed = row["vector_installed"]

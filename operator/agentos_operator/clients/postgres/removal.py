@@ -15,8 +15,10 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from agentos_operator.clients.postgres import registry
 from agentos_operator.clients.postgres.catalog import Facts, gather
 from agentos_operator.clients.postgres.connection import Session
+from agentos_operator.clients.postgres.registry import Retained
 from agentos_operator.clients.postgres.sessions import busy, end_transactions, join
 from agentos_operator.clients.postgres.settings import ServerSettings
 from agentos_operator.clients.postgres.workspace import (
@@ -83,16 +85,30 @@ class Removal:
     """Schema and roles of these names that are somebody else's and were not touched."""
 
 
-async def retain(session: Session, settings: ServerSettings, names: DatabaseNames, uid: str) -> Removal:
-    """End the tenant's access; schema, tables and roles stay."""
+async def retain(
+    session: Session, settings: ServerSettings, names: DatabaseNames, uid: str, workspace: str | None = None
+) -> Removal:
+    """End the tenant's access; schema, tables and roles stay.
+
+    With the name of the ``workspace`` the operator notes in the same database whose the schema was.
+    """
     facts, alien = await _ours(session, settings, names, uid)
     await _lock_out(session, settings, names, uid, facts)
     comment = retained_comment(uid)
     if facts.schema and facts.schema.comment != comment:
-        await session.apply(
-            [sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(names.schema), sql.Literal(comment))]
-        )
+        statements: list[sql.Composable] = []
+        if workspace is not None:
+            statements += await registry.remember(session, settings, Retained(names.schema, "Schema", workspace, uid))
+        schema = sql.Identifier(names.schema)
+        statements.append(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(comment)))
+        await session.apply(statements)
     return Removal(session.writes, alien)
+
+
+async def close(session: Session, settings: ServerSettings, names: DatabaseNames, uid: str) -> None:
+    """No sessions of the tenant now, and none later."""
+    facts, _ = await _ours(session, settings, names, uid)
+    await _lock_out(session, settings, names, uid, facts)
 
 
 async def drop(session: Session, settings: ServerSettings, names: DatabaseNames, uid: str) -> Removal:

@@ -112,8 +112,13 @@ async def _roll_back(session: Session, transaction: str, owner: str) -> None:
 
 def busy(settings: ServerSettings, names: DatabaseNames, rows: Sequence[Row]) -> DatabaseBusy:
     """The error that names the sessions in the way; not their queries, which are a tenant's data."""
-    held = "; ".join(_text(row) for row in rows) or "sessions that come and go"
+    held = described(rows)
     return DatabaseBusy(f"PostgreSQL server {settings.name}: schema {names.schema} is in use by {held}")
+
+
+def described(rows: Sequence[Row]) -> str:
+    """Sessions as a person looks them up."""
+    return "; ".join(_text(row) for row in rows) or "sessions that come and go"
 
 
 def _text(row: Row) -> str:

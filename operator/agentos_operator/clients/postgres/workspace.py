@@ -29,16 +29,16 @@ from agentos_operator.database_names import DatabaseNames, tenants_role
 EXTENSIONS_SCHEMA: Final = "ext"
 """Schema of extensions that tenants may use; shared, and writable by none of them."""
 
-_MARKER: Final = "agentos.hyvve.io/workspace-uid="
+MARKER: Final = "agentos.hyvve.io/workspace-uid="
 _CREDENTIAL: Final = "agentos.hyvve.io/credentials-id="
-_RETAINED: Final = "agentos.hyvve.io/retained"
+RETAINED: Final = "agentos.hyvve.io/retained"
 GRANT_OPTIONS_SINCE: Final = 160000
 """From PostgreSQL 16 on memberships have INHERIT and SET options and a grantor each."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceDatabase:
-    """What a Workspace asks for in schema mode."""
+    """What a Workspace asks for."""
 
     names: DatabaseNames
     """Names of its schema and roles."""
@@ -48,6 +48,8 @@ class WorkspaceDatabase:
     """Connections that each login may have at the same time."""
     statement_timeout_ms: int = 60_000
     """Time after which PostgreSQL ends a tenant's statement; the tenant can change it for its own session."""
+    restore_from: str | None = None
+    """Retained schema or database that this Workspace takes over instead of beginning empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Plan:
 
 def marker(uid: str) -> str:
     """COMMENT by which a schema or role is known as belonging to the Workspace with this UID."""
-    return _MARKER + uid
+    return MARKER + uid
 
 
 def owned(comment: str | None, uid: str) -> bool:
@@ -72,7 +74,14 @@ def owned(comment: str | None, uid: str) -> bool:
 
 def retained_comment(uid: str) -> str:
     """COMMENT of a schema whose Workspace was deleted with ``Retain``."""
-    return f"{marker(uid)} {_RETAINED}"
+    return f"{marker(uid)} {RETAINED}"
+
+
+def retained_uid(comment: str | None) -> str | None:
+    """UID of the Workspace that left what bears this COMMENT, or None when it is not retained."""
+    words = (comment or "").split()
+    uids = [word.removeprefix(MARKER) for word in words if word.startswith(MARKER)]
+    return uids[0] if len(uids) == 1 and RETAINED in words else None
 
 
 def strangers(facts: Facts, names: DatabaseNames, uid: str) -> list[str]:
@@ -101,15 +110,15 @@ def plan(desired: WorkspaceDatabase, facts: Facts, database: str, credentials: M
     that it made; a statement that needs the membership reads all of them again after each CREATE ROLE, which at
     1,000 workspaces takes 10 ms. So all roles are made before the first such statement.
     """
-    tenants = tenants_role(database)
-    revoked, warnings = _revoke_memberships(desired.names, tenants, facts)
+    wanted = _wanted_memberships(desired.names, database)
+    revoked, warnings = _revoke_memberships(wanted, facts)
     statements = [
         *_roles(desired, facts.roles, credentials),
         *_schema(desired, facts.schema, facts.me),
         *_comments(desired, facts, credentials),
         *_settings(desired, facts, database, credentials),
         *revoked,
-        *_grant_memberships(desired.names, tenants, facts),
+        *_grant_memberships(wanted, facts),
     ]
     return Plan(tuple(statements), tuple(warnings))
 
@@ -237,23 +246,24 @@ def login_settings(desired: WorkspaceDatabase) -> dict[str, str]:
     }
 
 
-def _wanted_memberships(names: DatabaseNames, tenants: str) -> list[tuple[str, str]]:
-    return [(names.owner, names.login_a), (names.owner, names.login_b), (tenants, names.owner)]
+def _wanted_memberships(names: DatabaseNames, database: str) -> list[tuple[str, str]]:
+    """Both logins act as the owner; the owner is one of the tenants of a database that it shares with others."""
+    shared = [(tenants_role(database), names.owner)] if database != names.database else []
+    return [(names.owner, names.login_a), (names.owner, names.login_b), *shared]
 
 
-def _grant_memberships(names: DatabaseNames, tenants: str, facts: Facts) -> Iterator[sql.Composable]:
+def _grant_memberships(wanted: Iterable[tuple[str, str]], facts: Facts) -> Iterator[sql.Composable]:
     right = {(m.role, m.member) for m in facts.memberships if m.inherit and m.set and not m.admin}
-    for role, member in _wanted_memberships(names, tenants):
+    for role, member in wanted:
         if (role, member) not in right:
             options = sql.SQL(" WITH INHERIT TRUE, SET TRUE" if facts.version >= GRANT_OPTIONS_SINCE else "")
             yield sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(member)) + options
 
 
-def _revoke_memberships(names: DatabaseNames, tenants: str, facts: Facts) -> tuple[list[sql.Composable], list[str]]:
+def _revoke_memberships(wanted: Iterable[tuple[str, str]], facts: Facts) -> tuple[list[sql.Composable], list[str]]:
     """Memberships that nobody asked for; the operator's own come with CREATEROLE and stay."""
     statements: list[sql.Composable] = []
     warnings: list[str] = []
-    wanted = set(_wanted_memberships(names, tenants))
     for m in _sorted(facts.memberships):
         if m.member == facts.me or ((m.role, m.member) in wanted and not m.admin):
             continue
