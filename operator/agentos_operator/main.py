@@ -56,8 +56,8 @@ def register(operator: Operator, stopped: asyncio.Event) -> kopf.OperatorRegistr
         await operator.stop()
         stopped.set()  # or kopf would wait five seconds for its own waiter of this flag
 
-    async def resource(body: kopf.Body, **_: Any) -> None:
-        operator.resource_changed(dict(body))
+    async def resource(body: kopf.Body, type: str | None, **_: Any) -> None:
+        operator.resource_changed(dict(body), deleted=type == "DELETED")
 
     for kind in RESOURCES:
         kopf.on.event(kind.api_version, kind.plural, registry=registry)(resource)

@@ -19,8 +19,10 @@ from agentos_operator.errors import ApiError
 from agentos_operator.leader import Leadership
 from agentos_operator.ledger import Ledger
 from agentos_operator.naming import API_VERSION, DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
+from agentos_operator.other_routes import OtherRoutes
 from agentos_operator.reconcile.agent_deployment import reconcile_agent_deployment
 from agentos_operator.reconcile.context import Context
+from agentos_operator.reconcile.host_claims import HostClaims
 from agentos_operator.reconcile.sweep import sweep
 from agentos_operator.reconcile.workspace import reconcile_workspace
 from agentos_operator.resources.common import Object
@@ -58,6 +60,8 @@ class Operator:
             databases=databases,
             settings=settings,
             ledger=Ledger(),
+            other_routes=OtherRoutes(settings.routing),
+            hosts=HostClaims(self._queue.mark),
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
             mark=self._queue.mark,
@@ -85,14 +89,19 @@ class Operator:
         for database in self._context.databases.values():
             await database.close()
 
-    def resource_changed(self, body: Object) -> None:
+    def resource_changed(self, body: Object, *, deleted: bool = False) -> None:
         """A Workspace or an AgentDeployment was added, changed or deleted."""
         metadata = body["metadata"]
+        if body["kind"] == AGENT_DEPLOYMENT.kind:
+            self._context.hosts.observe(body, deleted=deleted)
+        else:
+            self._context.hosts.observe_workspace(body, deleted=deleted)
         self._queue.mark(Key(body["kind"], metadata.get("namespace"), metadata["name"]))
 
     def child_changed(self, body: Object, *, deleted: bool) -> None:
         """A child was added, changed or deleted. What it says about its owner tells whom to look at, nothing more."""
         self._context.ledger.observe(body, deleted=deleted)
+        self._context.other_routes.observe(body, deleted=deleted)
         if key := _key_by_owner(body) or _key_by_labels(body):
             self._queue.mark(key)
 

@@ -13,27 +13,25 @@ from agentos_operator.clients.kinds import (
     AGENT_DEPLOYMENT,
     CONFIG_MAP,
     DEPLOYMENT,
-    HTTP_ROUTE,
-    INGRESS,
     POD,
     WORKSPACE,
 )
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_ready, waiting
 from agentos_operator.desired.address import address_of
 from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
-from agentos_operator.errors import NotFound
 from agentos_operator.naming import deployment_labels, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.dependencies import Dependencies, find_dependencies
+from agentos_operator.reconcile.deployment_route import apply_route, is_settled, withdraw_route
+from agentos_operator.reconcile.own_host import find_own_host, has_lost_host
 from agentos_operator.reconcile.pods import find_trouble
 from agentos_operator.reconcile.rollout import (
     AVAILABLE,
     ROUTE_READY,
     available_aspect,
     is_rolled_out,
-    route_aspect,
     stopped_aspect,
 )
 from agentos_operator.reconcile.status import write_status
@@ -50,13 +48,15 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
     deployment = parse_agent_deployment(body)
     found = await find_dependencies(context, deployment)
     if isinstance(found, Aspect):
-        aspects, fields = _not_begun(found), _kept_fields(body)
+        aspects, fields = _not_begun(found), await _kept_fields(context, body, deployment)
     else:
-        aspects, fields = await _run(context, deployment, found)
+        aspects, fields = await _run(context, body, deployment, found)
     message = "The runtime answers at the address in status.url."
     conditions = build_conditions(aspects, message, deployment.meta.generation)
     if await write_status(context.kubernetes, body, conditions, fields, context.now()):
         _suspect_workspace(context, key, before=body.get("status", {}).get("conditions", ()), after=conditions)
+    if "host" not in fields:
+        context.hosts.let_go(deployment.meta.uid)  # only now: what status names is still held
     return SETTLED if is_ready(conditions) or _is_paused(conditions) else UNSETTLED
 
 
@@ -82,30 +82,55 @@ def _not_begun(cause: Aspect) -> list[Aspect]:
     return [cause, waiting(AVAILABLE, cause.type), waiting(ROUTE_READY, cause.type)]
 
 
-def _kept_fields(body: Object) -> Object:
-    """What status said about pods that run on while something else is missing."""
-    kept = ("url", "replicas", "readyReplicas", "selector", "image")
+async def _kept_fields(context: Context, body: Object, deployment: AgentDeployment) -> Object:
+    """What status said about pods that run on while something else is missing, but for a host that was lost."""
+    kept = {"url", "host", "replicas", "readyReplicas", "selector", "image"}
+    if await has_lost_host(context, body, deployment):
+        children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
+        await withdraw_route(context, children, deployment.name, deployment.namespace, "")
+        kept -= {"url", "host"}
     return {key: value for key, value in body.get("status", {}).items() if key in kept}
 
 
-async def _run(context: Context, deployment: AgentDeployment, found: Dependencies) -> tuple[list[Aspect], Object]:
+async def _run(
+    context: Context, body: Object, deployment: AgentDeployment, found: Dependencies
+) -> tuple[list[Aspect], Object]:
     """Apply the children; what holds after that, and the fields of status."""
     children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
+    own = await find_own_host(context, body, deployment, found.body)
     objects = build_deployment_objects(
-        deployment, found.workspace, found.credentials, context.settings, suspended=found.suspended
+        deployment, found.workspace, found.credentials, context.settings, suspended=found.suspended, own_host=own.host
     )
     aspect_type = SUSPENDED if found.suspended else AVAILABLE
     workload = await attempt(aspect_type, _apply_workload(context, children, deployment, objects, found.suspension))
-    route = await attempt(ROUTE_READY, _apply_route(context, children, objects))
+    route = await attempt(ROUTE_READY, _route(context, children, deployment, objects, found.suspension))
     if workload.holds:
         await _drop_old_config_maps(context, deployment, found.workspace, objects)
     live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
-    fields = _fields(context, deployment, found.workspace, live, route)
+    fields = _fields(context, deployment, live)
+    if host := own.host or (None if is_settled(context, objects.route, route) else own.leaving):
+        fields["host"] = host
+    if route.holds and fields["readyReplicas"]:
+        fields["url"] = address_of(deployment.name, found.workspace, context.settings.routing, own.host).url(
+            context.settings.routing
+        )
+    last = [route, own.aspect] if own.aspect else [route]
     if not found.suspended:
-        return [found.aspect, workload, route], fields
-    fields.pop("url", None)
+        return [found.aspect, workload, *last], fields
     idle = Aspect(AVAILABLE, False, reasons.SUSPENDED, "Nobody answers, as asked for.")
-    return [workload, *(replace(each, required=False) for each in (found.aspect, idle, route))], fields
+    return [workload, *(replace(each, required=False) for each in (found.aspect, idle, *last))], fields
+
+
+async def _route(
+    context: Context,
+    children: Children,
+    deployment: AgentDeployment,
+    objects: DeploymentObjects,
+    suspension: str | None,
+) -> Aspect:
+    if suspension is None:
+        return await apply_route(context, children, objects.route)
+    return await withdraw_route(context, children, deployment.name, deployment.namespace, suspension)
 
 
 async def _apply_workload(
@@ -127,18 +152,6 @@ async def _apply_workload(
     return available_aspect(live, find_trouble(pods)) if suspension is None else stopped_aspect(live, pods, suspension)
 
 
-async def _apply_route(context: Context, children: Children, objects: DeploymentObjects) -> Aspect:
-    routing = context.settings.routing
-    try:
-        await children.apply(objects.route)
-    except NotFound:
-        return route_aspect(None, routing.mode)
-    kind = HTTP_ROUTE if routing.mode == "Gateway" else INGRESS
-    metadata = objects.route["metadata"]
-    live = await context.kubernetes.get(kind, metadata["name"], metadata["namespace"])
-    return route_aspect(live, routing.mode)
-
-
 async def _drop_old_config_maps(
     context: Context, deployment: AgentDeployment, workspace: str, objects: DeploymentObjects
 ) -> None:
@@ -151,18 +164,12 @@ async def _drop_old_config_maps(
             await context.kubernetes.delete(CONFIG_MAP, metadata["name"], deployment.namespace, metadata["uid"])
 
 
-def _fields(
-    context: Context, deployment: AgentDeployment, workspace: str, live: Object | None, route: Aspect
-) -> Object:
+def _fields(context: Context, deployment: AgentDeployment, live: Object | None) -> Object:
     status = (live or {}).get("status", {})
     selector = pod_selector(deployment.name)
-    fields: Object = {
+    return {
         "replicas": status.get("replicas", 0),
         "readyReplicas": status.get("readyReplicas", 0),
         "selector": ",".join(f"{key}={value}" for key, value in selector.items()),
         "image": deployment.image or context.settings.runtime_image,
     }
-    if route.holds:
-        routing = context.settings.routing
-        fields["url"] = address_of(deployment.name, workspace, routing).url(routing)
-    return fields

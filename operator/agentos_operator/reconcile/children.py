@@ -45,6 +45,13 @@ class Children:
         for each in desired:
             await self.apply(each)
 
+    async def remove(self, kind: Kind, name: str, namespace: str) -> None:
+        """Make sure that no object of ours has that name; a stranger's stays."""
+        live = await self.look(kind, name, namespace)
+        if live is not None:
+            await self._kubernetes.delete(kind, name, namespace, live["metadata"]["uid"])
+            self._ledger.miss(kind.kind, namespace, name)
+
     async def look(self, kind: Kind, name: str, namespace: str) -> Object | None:
         """The object as it is, if it is ours. Of a kind that is not watched, this is how a change is noticed."""
         live = await self._kubernetes.find(kind, name, namespace)

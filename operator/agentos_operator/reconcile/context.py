@@ -10,6 +10,8 @@ from datetime import datetime
 from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.clients.postgres import PostgresServer, Retained
 from agentos_operator.ledger import Ledger
+from agentos_operator.other_routes import OtherRoutes
+from agentos_operator.reconcile.host_claims import HostClaims
 from agentos_operator.settings import Settings
 from agentos_operator.workqueue import Key
 
@@ -23,6 +25,8 @@ class Context:
     """By the name that Workspaces use."""
     settings: Settings
     ledger: Ledger
+    other_routes: OtherRoutes
+    hosts: HostClaims
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     """Seconds, for durations."""

@@ -25,6 +25,8 @@ class Dependencies:
 
     workspace: str
     """Name of the Workspace."""
+    body: Object
+    """The Workspace as it was read."""
     credentials: Mapping[str, str]
     """By purpose, an id that changes with the Secrets behind it; the pods carry it and follow."""
     aspect: Aspect
@@ -60,7 +62,7 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
         **({"secrets": _versions_id(secrets)} if secrets else {}),
     }
     complete = held(DEPENDENCIES_READY, "The workspace and all Secrets are there.")
-    return Dependencies(name, credentials, problem or complete, suspension)
+    return Dependencies(name, workspace, credentials, problem or complete, suspension)
 
 
 def _suspension(deployment: AgentDeployment, workspace: Object) -> str | None:

@@ -8,6 +8,7 @@ from agentos_operator import reasons
 from agentos_operator.conditions import SUSPENDED, Aspect, failed, held
 from agentos_operator.reconcile.pods import Trouble
 from agentos_operator.resources.common import Object
+from agentos_operator.settings import Routing
 
 AVAILABLE = "Available"
 ROUTE_READY = "RouteReady"
@@ -70,7 +71,7 @@ def _still_serving(deployment: Object) -> str:
     return f" {ready} pods answer meanwhile." if ready else ""
 
 
-def route_aspect(route: Object | None, mode: str) -> Aspect:
+def route_aspect(route: Object | None, routing: Routing) -> Aspect:
     """Whether a gateway has accepted the route; ``route`` is None when its kind does not exist."""
     if route is None:
         return failed(
@@ -80,16 +81,37 @@ def route_aspect(route: Object | None, mode: str) -> Aspect:
             "set routing.mode of the operator's configuration to Ingress.",
             stalled=True,
         )
-    if mode == "Ingress":
-        return held(ROUTE_READY, "The Ingress is in place.")
-    parents = route.get("status", {}).get("parents", ())
-    if any(_accepted(parent) for parent in parents):
+    if routing.mode == "Ingress":
+        return _ingress_aspect(route, routing)
+    gateway = {"name": routing.gateway.name, "namespace": routing.gateway.namespace}
+    parents = [
+        each for each in route.get("status", {}).get("parents", ()) if gateway.items() <= each["parentRef"].items()
+    ]
+    if any(_accepted(parent, route["metadata"]["generation"]) for parent in parents):
         return held(ROUTE_READY, "The Gateway has accepted the route.")
     return failed(ROUTE_READY, reasons.ROUTE_NOT_ACCEPTED, _why_not(route, parents))
 
 
-def _accepted(parent: Object) -> bool:
-    states = {condition["type"]: condition["status"] for condition in parent.get("conditions", ())}
+def _ingress_aspect(ingress: Object, routing: Routing) -> Aspect:
+    """An Ingress has no conditions; that a controller took it shows in the address that it published."""
+    if ingress.get("status", {}).get("loadBalancer", {}).get("ingress"):
+        return held(ROUTE_READY, "The Ingress controller has published an address for the Ingress.")
+    name = routing.ingress.class_name
+    which = f"IngressClass {name}" if name else "the cluster's default IngressClass"
+    return failed(
+        ROUTE_READY,
+        reasons.ROUTE_NOT_ACCEPTED,
+        f"No controller has published an address in the Ingress's status.loadBalancer; see that {which} has a running "
+        "controller, and that it is told to publish its address.",
+    )
+
+
+def _accepted(parent: Object, generation: int) -> bool:
+    """Whether this Gateway has accepted the route as it is now; what it said of an earlier one is no answer."""
+    current = [
+        each for each in parent.get("conditions", ()) if each.get("observedGeneration", generation) >= generation
+    ]
+    states = {condition["type"]: condition["status"] for condition in current}
     return states.get("Accepted") == "True" and states.get("ResolvedRefs", "True") == "True"
 
 

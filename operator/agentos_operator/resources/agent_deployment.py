@@ -42,6 +42,8 @@ class AgentDeployment:
     namespace: str
     image: str | None
     replicas: int
+    host: str | None
+    """``spec.routing.host``, a host of its own."""
     suspended: bool
     """Whether it is to be stopped by itself; its Workspace can be suspended as well."""
     resources: Resources
@@ -75,6 +77,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         namespace=body["metadata"]["namespace"],
         image=spec.get("image"),
         replicas=spec["replicas"],
+        host=spec.get("routing", {}).get("host"),
         suspended=spec["suspended"],
         resources=Resources(quantities(spec["resources"]["requests"]), quantities(spec["resources"]["limits"])),
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),

@@ -80,6 +80,8 @@ class Workspace:
     quota: QuotaSpec
     egress: tuple[EgressRule, ...]
     members: tuple[Member, ...]
+    hosts: tuple[str, ...]
+    """``spec.routing.hosts``: hosts that its deployments may have for their own."""
 
     @property
     def name(self) -> str:
@@ -116,6 +118,7 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
         quota=_parse_quota(spec["quota"]),
         egress=tuple(_parse_egress(rule) for rule in spec["network"]["egress"]),
         members=tuple(Member(each["role"], each["kind"], each["name"]) for each in spec.get("members", ())),
+        hosts=tuple(spec.get("routing", {}).get("hosts", ())),
     )
 
 

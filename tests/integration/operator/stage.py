@@ -230,6 +230,9 @@ class Stage:
             deployment = self.child("Deployment", place, name)
             if deployment["status"]["observedGeneration"] != deployment["metadata"]["generation"]:
                 self.roll_out(place, name)
+            route = self.api.get("HTTPRoute", name, place)
+            if route is not None and route["metadata"]["generation"] != _answered_generation(route):
+                self.accept_route(place, name)
 
         return self.wait_for("AgentDeployment", name, place, meanwhile=follow)
 
@@ -416,6 +419,13 @@ class Stage:
             name = body["metadata"]["name"]
             self.api.patch("Workspace", name, {"metadata": {"finalizers": None}, "spec": {"preventDeletion": False}})
             self.api.delete("Workspace", name)
+
+
+def _answered_generation(route: Object) -> int:
+    """The newest generation of a route that a gateway has answered for; 0 for none."""
+    parents = route.get("status", {}).get("parents", ())
+    said = [each["observedGeneration"] for parent in parents for each in parent["conditions"]]
+    return max(said, default=0)
 
 
 def decoded(body: Object) -> dict[str, str]:

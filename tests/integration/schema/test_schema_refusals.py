@@ -68,6 +68,7 @@ RESERVED_WORKSPACES = (
     "template1",
     "agentos",
     "ext",
+    "api",
     "kube",
     "kube-system",
     "kube-public",
@@ -81,6 +82,26 @@ RESERVED_VARIABLES = (
     "PYTHONSTARTUP",
     "PATH",
     "HOME",
+)
+BAD_HOSTS = (
+    "*.example.com",
+    "192.0.2.1",
+    "[2001:db8::1]",
+    "2001:db8::1",
+    "localhost",
+    "Agents.example.com",
+    "agents.example.com.",
+    "agents.example.com:8080",
+    "https://agents.example.com",
+    "agents.example.com/acme",
+    "agents_a.example.com",
+    "-a.example.com",
+    "a..example.com",
+    ".example.com",
+    "agents.example.com\nevil.example.com",
+    "\u0430gents.example.com",
+    "",
+    f"{'a' * 64}.example.com",
 )
 PORTS = [{"port": 443}]
 SECRET = {"name": "openai", "key": "api-key"}
@@ -227,6 +248,12 @@ WORKSPACES = [
         egress(namespace="models", podLabels={"not a key": "x"}, ports=PORTS),
         "spec.network.egress[0].podLabels",
     ),
+    *(
+        case(f"the host {value!r}", workspace(routing={"hosts": [value]}), "spec.routing.hosts[0]", "exact DNS name")
+        for value in BAD_HOSTS
+    ),
+    case("one host twice", workspace(routing={"hosts": ["a.example.com"] * 2}), "spec.routing.hosts", "Duplicate"),
+    case("33 hosts", workspace(routing={"hosts": [f"h{n}.example.com" for n in range(33)]}), "spec.routing.hosts"),
     case(
         "33 egress rules",
         workspace(network={"egress": [{"cidr": "10.0.0.0/8", "ports": PORTS}] * 33}),
@@ -236,6 +263,11 @@ WORKSPACES = [
 ]
 
 DEPLOYMENTS = [
+    *(
+        case(f"the own host {value!r}", deployment(routing={"host": value}), "spec.routing.host", "exact DNS name")
+        for value in BAD_HOSTS
+    ),
+    case("two own hosts", deployment(routing={"host": ["a.example.com", "b.example.com"]}), "spec.routing.host"),
     case("a deployment without a spec", without_spec(deployment()), "spec: Required value"),
     case("a deployment with an empty spec", {**deployment(), "spec": {}}, "spec.agents: Required value"),
     case("no agent", deployment(agents=[]), "spec.agents", "at least 1"),

@@ -18,10 +18,12 @@ from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.conditions import Aspect, build_conditions, held
 from agentos_operator.errors import ApiUnavailable, Conflict, Forbidden, Invalid, NotOwned
 from agentos_operator.ledger import Ledger
+from agentos_operator.other_routes import OtherRoutes
 from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.dependencies import Dependencies, find_dependencies
+from agentos_operator.reconcile.host_claims import HostClaims
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.resources.agent_deployment import AgentDeployment, parse_agent_deployment
 from agentos_operator.settings import Settings
@@ -173,7 +175,17 @@ def context(cluster: Cluster, settings: Settings) -> Context:
     secret(cluster, "openai", {"api-key": "planted-1", "other-key": "planted-2"})
     secret(cluster, "anthropic", {"key.txt": "planted-3"})
     secret(cluster, "crm", {"token": "planted-4"})
-    return Context(cluster.client, {}, settings, Ledger(), lambda: NOW, lambda: 0.0, lambda _: None)
+    return Context(
+        cluster.client,
+        {},
+        settings,
+        Ledger(),
+        OtherRoutes(settings.routing),
+        HostClaims(lambda _: None),
+        lambda: NOW,
+        lambda: 0.0,
+        lambda _: None,
+    )
 
 
 def secret(cluster: Cluster, name: str, values: dict[str, str], **more: Any) -> None:

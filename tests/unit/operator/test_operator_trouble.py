@@ -10,6 +10,7 @@ import pytest
 from agentos_operator import reasons
 from agentos_operator.reconcile.pods import LONGEST_MESSAGE, Trouble, find_trouble
 from agentos_operator.reconcile.rollout import available_aspect, is_rolled_out, route_aspect
+from agentos_operator.settings import Routing
 
 Object = dict[str, Any]
 
@@ -238,24 +239,34 @@ def test_a_replica_failure_that_is_over_is_not_told() -> None:
 def route(*parents: Object) -> Object:
     """An HTTPRoute with what gateways said about it."""
     return {
+        "metadata": {"generation": 2},
         "spec": {"parentRefs": [{"namespace": "agentos-gateway", "name": "agentos"}]},
         "status": {"parents": list(parents)},
     }
 
 
-def parent(**conditions: str) -> Object:
+ROUTING = Routing(base_domain="agents.example.com", source_namespaces=("gateways",))
+
+
+def parent(gateway: str = "agentos", generation: int = 2, **conditions: str) -> Object:
     """What one gateway says, by condition."""
     return {
+        "parentRef": {"namespace": "agentos-gateway", "name": gateway},
         "conditions": [
-            {"type": type_, "status": status, "message": f"{type_} is {status}."}
+            {"type": type_, "status": status, "message": f"{type_} is {status}.", "observedGeneration": generation}
             for type_, status in conditions.items()
-        ]
+        ],
     }
 
 
 @pytest.mark.parametrize("said", [parent(Accepted="True"), parent(Accepted="True", ResolvedRefs="True")])
 def test_a_route_that_a_gateway_accepted_holds(said: Object) -> None:
-    assert route_aspect(route(said), "Gateway").holds is True
+    assert route_aspect(route(said), ROUTING).holds is True
+
+
+@pytest.mark.parametrize("said", [parent(Accepted="True", generation=1), parent("another", Accepted="True")])
+def test_what_was_said_of_an_earlier_route_or_by_another_gateway_is_no_answer(said: Object) -> None:
+    assert route_aspect(route(said), ROUTING).holds is False
 
 
 @pytest.mark.parametrize(
@@ -270,20 +281,24 @@ def test_a_route_that_a_gateway_accepted_holds(said: Object) -> None:
 def test_a_route_that_no_gateway_accepted_names_the_gateway_and_what_it_said(
     said: tuple[Object, ...], words: str
 ) -> None:
-    aspect = route_aspect(route(*said), "Gateway")
+    aspect = route_aspect(route(*said), ROUTING)
     assert (aspect.holds, aspect.reason) == (False, reasons.ROUTE_NOT_ACCEPTED)
     assert words in aspect.message
     assert "agentos-gateway/agentos" in aspect.message
 
 
 def test_a_cluster_without_gateway_api_is_told_what_to_install_or_set() -> None:
-    aspect = route_aspect(None, "Gateway")
+    aspect = route_aspect(None, ROUTING)
     assert (aspect.holds, aspect.reason, aspect.stalled) == (False, reasons.GATEWAY_API_ABSENT, True)
     assert "routing.mode" in aspect.message
 
 
-def test_an_ingress_holds_once_it_is_there_because_nobody_accepts_it() -> None:
-    assert route_aspect({"spec": {}}, "Ingress").holds is True
+def test_an_ingress_holds_once_a_controller_has_published_its_address() -> None:
+    routing = ROUTING.model_copy(update={"mode": "Ingress"})
+    waiting = route_aspect({"spec": {}, "status": {"loadBalancer": {}}}, routing)
+    assert (waiting.holds, waiting.reason) == (False, reasons.ROUTE_NOT_ACCEPTED)
+    assert "IngressClass" in waiting.message
+    assert route_aspect({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}, routing).holds is True
 
 
 def test_a_pod_of_an_older_revision_explains_nothing() -> None:
