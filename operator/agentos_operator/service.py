@@ -102,8 +102,10 @@ class Operator:
         """A child was added, changed or deleted. What it says about its owner tells whom to look at, nothing more."""
         self._context.ledger.observe(body, deleted=deleted)
         self._context.other_routes.observe(body, deleted=deleted)
-        if key := _key_by_owner(body) or _key_by_labels(body):
-            self._queue.mark(key)
+        # Both, because what lies in another Namespace has the Workspace for its owner and the deployment as its cause.
+        for key in {_key_by_owner(body), _key_by_labels(body)}:
+            if key is not None:
+                self._queue.mark(key)
 
     def check_queue(self) -> float:
         """Seconds that the oldest key has waited; raises when that is too long for a living leader."""

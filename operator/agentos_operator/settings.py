@@ -114,6 +114,30 @@ class IngressSettings(_Section):
 
     class_name: str | None = None
     """The IngressClass; None for the cluster's default."""
+    annotations: Mapping[str, str] = {}
+    """What the controller and cert-manager are told about each Ingress; only an administrator can."""
+    certificate: Literal["None", "Controller", "Secret", "PerHost"] = "None"
+    """Whence TLS certificates come: none, the controller's default, ``secret_name`` in every workspace's Namespace, or
+    one Secret a host."""
+    secret_name: str = ""
+    """Name of the Secret with a certificate for all generated hosts."""
+
+    @model_validator(mode="after")
+    def _names_its_secret(self) -> IngressSettings:
+        if (self.certificate == "Secret") != bool(self.secret_name):
+            raise ValueError("secretName names the Secret of certificate: Secret; give both or neither")
+        return self
+
+
+class MainApi(_Section):
+    """The platform's main API, which answers below ``/api`` of every deployment's host."""
+
+    namespace: Name
+    """Namespace of its Service."""
+    service: Name
+    """Name of its Service."""
+    port: Port = 80
+    """Port of its Service."""
 
 
 class Routing(_Section):
@@ -133,8 +157,18 @@ class Routing(_Section):
     """The Gateway, in mode Gateway."""
     ingress: IngressSettings = IngressSettings()
     """What Ingresses say, in mode Ingress."""
+    api: MainApi | None = None
+    """The platform's main API; None leaves ``/api`` to the runtimes."""
     source_namespaces: tuple[Name, ...]
     """Namespaces of the pods that forward requests; only they may call a runtime."""
+
+    @model_validator(mode="after")
+    def _can_be_served(self) -> Routing:
+        if self.mode == "Ingress" and self.addressing == "Path" and self.api is not None:
+            raise ValueError("api: on a host that all share, one Ingress for /api serves all; the chart writes it")
+        if self.mode == "Ingress" and self.ingress.certificate != "None" and self.scheme == "http":
+            raise ValueError("scheme: ingress.certificate is set, so callers come by https; set scheme to https")
+        return self
 
     def url(self, host: str) -> str:
         """Address of ``host`` as callers write it."""

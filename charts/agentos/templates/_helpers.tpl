@@ -61,6 +61,11 @@ agentos.hyvve.io/evaluation-only: "One pod without backups or TLS. Use a Postgre
 {{- end -}}
 {{- end -}}
 
+{{/* Whether one Ingress for /api serves all deployments, because they share a host. */}}
+{{- define "agentos.api.sharedIngress" -}}
+{{- and (not (empty .Values.routing.api)) (eq .Values.routing.mode "Ingress") (eq .Values.routing.addressing "Path") -}}
+{{- end -}}
+
 {{/* What values.schema.json cannot say, each with what to do. Included by the configuration, which is always made. */}}
 {{- define "agentos.validate" -}}
 {{- $servers := .Values.database.servers -}}
@@ -83,5 +88,12 @@ agentos.hyvve.io/evaluation-only: "One pod without backups or TLS. Use a Postgre
 {{- if and $network.podLabels (not $network.namespace) -}}
 {{- fail (printf "database.servers[%d].network.podLabels narrows a namespace: give network.namespace too" $index) -}}
 {{- end -}}
+{{- end -}}
+{{- $ingress := .Values.routing.ingress -}}
+{{- if ne (eq $ingress.certificate "Secret") (not (empty $ingress.secretName)) -}}
+{{- fail "routing.ingress.secretName names the Secret of routing.ingress.certificate: Secret; give both or neither" -}}
+{{- end -}}
+{{- if and (eq .Values.routing.mode "Ingress") (ne $ingress.certificate "None") (eq .Values.routing.scheme "http") -}}
+{{- fail "routing.ingress.certificate is set, so callers come by https: set routing.scheme to https" -}}
 {{- end -}}
 {{- end -}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agentos_operator.desired.address import address_of
+from agentos_operator.desired.address import Address, address_of
 from agentos_operator.desired.config_map import build_config_map
 from agentos_operator.desired.deployment import PodSource, build_deployment
 from agentos_operator.desired.route import build_route
@@ -25,6 +25,8 @@ class DeploymentObjects:
     service: Object
     disruption_budget: Object
     route: Object
+    address: Address
+    """Where ``route`` leads from."""
 
 
 def build_deployment_objects(
@@ -56,4 +58,5 @@ def build_deployment_objects(
         service=build_service(deployment, workspace),
         disruption_budget=build_disruption_budget(deployment, workspace),
         route=build_route(deployment, workspace, address, settings.routing),
+        address=address,
     )

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from agentos_operator.desired.address import Address
 from agentos_operator.desired.common import child
+from agentos_operator.desired.ingress import fill_ingress
 from agentos_operator.desired.service import SERVICE_PORT
 from agentos_operator.naming import deployment_labels
 from agentos_operator.resources.agent_deployment import AgentDeployment
 from agentos_operator.resources.common import Object
-from agentos_operator.settings import Routing
+from agentos_operator.settings import MainApi, Routing
+
+API_PATH = "/api"
+"""Where the platform's main API answers; matched by whole segments, so ``/apiary`` is a runtime's."""
 
 
 def build_route(deployment: AgentDeployment, workspace: str, address: Address, routing: Routing) -> Object:
@@ -21,10 +25,10 @@ def build_route(deployment: AgentDeployment, workspace: str, address: Address, r
     if routing.mode == "Gateway":
         route = _head(deployment, workspace, "gateway.networking.k8s.io/v1", "HTTPRoute")
         route["spec"] = _http_route(deployment, address, routing)
-    else:
-        route = _head(deployment, workspace, "networking.k8s.io/v1", "Ingress")
-        route["spec"] = _ingress(deployment, address, routing)
-    return route
+        return route
+    ingress = _head(deployment, workspace, "networking.k8s.io/v1", "Ingress")
+    backend = {"name": deployment.name, "port": {"name": "http"}}
+    return fill_ingress(ingress, deployment.name, address, backend, routing)
 
 
 def _head(deployment: AgentDeployment, workspace: str, api_version: str, kind: str) -> Object:
@@ -43,8 +47,16 @@ def _http_route(deployment: AgentDeployment, address: Address, routing: Routing)
     return {
         "parentRefs": [gateway],
         "hostnames": list(address.hosts),
-        "rules": [_http_rule(address.prefix or "/", service)],
+        "rules": [_http_rule(address.prefix or "/", service), *_api_rules(routing.api)],
     }
+
+
+def _api_rules(api: MainApi | None) -> list[Object]:
+    """The rule for the platform's main API; a longer path goes before ``/`` by the Gateway API's own order."""
+    if api is None:
+        return []
+    service = {"group": "", "kind": "Service", "name": api.service, "namespace": api.namespace, "port": api.port}
+    return [_http_rule(API_PATH, {**service, "weight": 1})]
 
 
 def _http_rule(prefix: str, service: Object) -> Object:
@@ -54,12 +66,3 @@ def _http_rule(prefix: str, service: Object) -> Object:
         # 0s switches the limit off (GEP-1742): a stream lasts as long as its run.
         "timeouts": {"request": "0s"},
     }
-
-
-def _ingress(deployment: AgentDeployment, address: Address, routing: Routing) -> Object:
-    backend = {"service": {"name": deployment.name, "port": {"name": "http"}}}
-    paths = [{"path": address.prefix or "/", "pathType": "Prefix", "backend": backend}]
-    spec: Object = {"rules": [{"host": host, "http": {"paths": paths}} for host in address.hosts]}
-    if routing.ingress.class_name is not None:
-        spec["ingressClassName"] = routing.ingress.class_name
-    return spec

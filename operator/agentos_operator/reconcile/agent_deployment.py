@@ -17,7 +17,6 @@ from agentos_operator.clients.kinds import (
     WORKSPACE,
 )
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_ready, waiting
-from agentos_operator.desired.address import address_of
 from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
 from agentos_operator.naming import deployment_labels, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
@@ -25,6 +24,7 @@ from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.dependencies import Dependencies, find_dependencies
 from agentos_operator.reconcile.deployment_route import apply_route, is_settled, withdraw_route
+from agentos_operator.reconcile.main_api import ensure_api_ingress, remove_api_ingress
 from agentos_operator.reconcile.own_host import find_own_host, has_lost_host
 from agentos_operator.reconcile.pods import find_trouble
 from agentos_operator.reconcile.rollout import (
@@ -36,14 +36,17 @@ from agentos_operator.reconcile.rollout import (
 )
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.resources.agent_deployment import AgentDeployment, parse_agent_deployment
-from agentos_operator.resources.common import Object, is_controlled_by
+from agentos_operator.resources.common import Object, Owner, is_controlled_by
 from agentos_operator.workqueue import SETTLED, UNSETTLED, Again, Key
 
 
 async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None:
     """Bring one AgentDeployment to what its spec says; None when there is none or it is on its way out."""
     body = await context.kubernetes.find(AGENT_DEPLOYMENT, key.name, key.namespace)
-    if body is None or "deletionTimestamp" in body["metadata"]:
+    if body is None:
+        await remove_api_ingress(context, key)
+        return None
+    if "deletionTimestamp" in body["metadata"]:
         return None
     deployment = parse_agent_deployment(body)
     found = await find_dependencies(context, deployment)
@@ -87,7 +90,7 @@ async def _kept_fields(context: Context, body: Object, deployment: AgentDeployme
     kept = {"url", "host", "replicas", "readyReplicas", "selector", "image"}
     if await has_lost_host(context, body, deployment):
         children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
-        await withdraw_route(context, children, deployment.name, deployment.namespace, "")
+        await _withdraw(context, children, deployment, "")
         kept -= {"url", "host"}
     return {key: value for key, value in body.get("status", {}).items() if key in kept}
 
@@ -103,7 +106,7 @@ async def _run(
     )
     aspect_type = SUSPENDED if found.suspended else AVAILABLE
     workload = await attempt(aspect_type, _apply_workload(context, children, deployment, objects, found.suspension))
-    route = await attempt(ROUTE_READY, _route(context, children, deployment, objects, found.suspension))
+    route = await attempt(ROUTE_READY, _route(context, children, deployment, found, objects))
     if workload.holds:
         await _drop_old_config_maps(context, deployment, found.workspace, objects)
     live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
@@ -111,9 +114,7 @@ async def _run(
     if host := own.host or (None if is_settled(context, objects.route, route) else own.leaving):
         fields["host"] = host
     if route.holds and fields["readyReplicas"]:
-        fields["url"] = address_of(deployment.name, found.workspace, context.settings.routing, own.host).url(
-            context.settings.routing
-        )
+        fields["url"] = objects.address.url(context.settings.routing)
     last = [route, own.aspect] if own.aspect else [route]
     if not found.suspended:
         return [found.aspect, workload, *last], fields
@@ -125,12 +126,19 @@ async def _route(
     context: Context,
     children: Children,
     deployment: AgentDeployment,
+    found: Dependencies,
     objects: DeploymentObjects,
-    suspension: str | None,
 ) -> Aspect:
-    if suspension is None:
-        return await apply_route(context, children, objects.route)
-    return await withdraw_route(context, children, deployment.name, deployment.namespace, suspension)
+    if found.suspension is not None:
+        return await _withdraw(context, children, deployment, found.suspension)
+    owner = Owner(WORKSPACE.kind, found.workspace, found.body["metadata"]["uid"])
+    await ensure_api_ingress(context, deployment.name, owner, objects.address)
+    return await apply_route(context, children, objects.route)
+
+
+async def _withdraw(context: Context, children: Children, deployment: AgentDeployment, why: str) -> Aspect:
+    await remove_api_ingress(context, Key(AGENT_DEPLOYMENT.kind, deployment.namespace, deployment.name))
+    return await withdraw_route(context, children, deployment.name, deployment.namespace, why)
 
 
 async def _apply_workload(

@@ -22,6 +22,7 @@ from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.finalizer import set_finalizer
 from agentos_operator.reconcile.members import ensure_members
 from agentos_operator.reconcile.retained import publish_retained
+from agentos_operator.reconcile.main_api import MAIN_API_READY, ensure_grant
 from agentos_operator.reconcile.own_host import reserved_hosts
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.reconcile.suspension import find_suspension
@@ -100,7 +101,10 @@ async def _provision_owned(
     aspects = [inside, database, credentials, server_safety(place)]
     if workspace.suspended:
         aspects.append(await attempt(SUSPENDED, find_suspension(context, workspace)))
-    if reserved := reserved_hosts(workspace.hosts, context.settings.routing.base_domain):
+    routing = context.settings.routing
+    if routing.api is not None and routing.mode == "Gateway":
+        aspects.append(await attempt(MAIN_API_READY, ensure_grant(children, workspace.owner, routing.api)))
+    if reserved := reserved_hosts(workspace.hosts, routing.base_domain):
         aspects.append(reserved)
     return aspects, _fields(context, workspace, names, place.settings.database)
 

@@ -6,7 +6,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 CHART = Path(__file__).resolve().parents[3] / "charts" / "agentos"
 GATEWAY_API = ("sigs.k8s.io/gateway-api", "v1.6.1")
 HTTP_ROUTE = "gateway.networking.k8s.io_httproutes.yaml"
+REFERENCE_GRANT = "gateway.networking.k8s.io_referencegrants.yaml"
 RIGHTS = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount")
 
 
-def _render(port: int) -> list[Object]:
+def render(port: int, **routing: Any) -> list[Object]:
+    """Every object of the chart, with ``routing`` on top of the values of these tests."""
     server = {
         "name": "default",
         "host": "127.0.0.1",
@@ -45,7 +47,7 @@ def _render(port: int) -> list[Object]:
     }
     values = {
         "database": {"embedded": {"enabled": False}, "servers": [server]},
-        "routing": {"baseDomain": BASE_DOMAIN, "port": 8080},
+        "routing": {"baseDomain": BASE_DOMAIN, "port": 8080, **routing},
     }
     helm = toolchain.ensure(["helm"])["helm"]
     done = subprocess.run(
@@ -62,7 +64,7 @@ def _render(port: int) -> list[Object]:
 @pytest.fixture(scope="session")
 def chart(postgres: PostgresProcess) -> list[Object]:
     """Every object of the chart."""
-    return _render(postgres.port)
+    return render(postgres.port)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +79,7 @@ def token(api_server: ApiServer, chart: list[Object]) -> str:
 
 @pytest.fixture(scope="session")
 def http_routes() -> Path:
-    """Folder with the CustomResourceDefinition of HTTPRoute alone."""
+    """Folder with the Gateway API's CustomResourceDefinitions."""
     return gobuild.module_folder(*GATEWAY_API) / "config" / "crd" / "standard"
 
 
@@ -88,10 +90,12 @@ def gateway_api(api_server: ApiServer, http_routes: Path) -> None:
 
 
 def install_http_routes(api: ApiServer, folder: Path) -> None:
-    """Install HTTPRoute as its project publishes it."""
-    api.kubectl("apply", "--server-side", "-f", str(folder / HTTP_ROUTE))
-    listing = "/apis/gateway.networking.k8s.io/v1/httproutes"
-    eventually(lambda: api.api.get(listing) is not None, "HTTPRoutes are served")
+    """Install HTTPRoute, and what a route to another Namespace takes, as their project publishes them."""
+    for file in (HTTP_ROUTE, REFERENCE_GRANT):
+        api.kubectl("apply", "--server-side", "-f", str(folder / file))
+    for kind in ("v1/httproutes", "v1beta1/referencegrants"):
+        listing = f"/apis/gateway.networking.k8s.io/{kind}"
+        eventually(lambda listing=listing: api.api.get(listing) is not None, f"{kind} are served")  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")

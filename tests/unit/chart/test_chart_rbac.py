@@ -81,6 +81,31 @@ def test_the_operator_may_lead_and_tell_what_is_retained_in_its_own_namespace(re
     }
 
 
+API = {"namespace": "platform-api", "service": "main", "port": 3000}
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("Gateway", {"gateway.networking.k8s.io/referencegrants": {"get", "create", "patch"}}),
+        ("Ingress", {"networking.k8s.io/ingresses": {"get", "create", "patch", "delete"}}),
+    ],
+)
+def test_the_operator_may_lead_api_to_the_main_api_in_that_apis_namespace_and_do_nothing_else_there(
+    render: Any, mode: str, expected: Rights
+) -> None:
+    values = {"routing": {"mode": mode, "api": API}}
+    found = role(render, "agentos-operator-api", "Role", values)
+    assert found["metadata"]["namespace"] == "platform-api"
+    assert rights(found) == expected
+    binding = role(render, "agentos-operator-api", "RoleBinding", values)
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "agentos-operator", "namespace": "platform"}]
+
+
+def test_without_a_main_api_the_operator_has_no_right_in_another_namespace(render: Any) -> None:
+    assert {item["metadata"]["namespace"] for item in render().of("Role")} == {"platform"}
+
+
 def test_no_right_reads_secrets_of_the_whole_cluster_or_raises_itself(render: Any) -> None:
     bound = {binding["roleRef"]["name"] for binding in render().of("ClusterRoleBinding")}
     assert bound == {"agentos-operator"}

@@ -81,7 +81,8 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
             "scheme": "https",
             "port": 8443,
             "gateway": {"name": "g", "namespace": "gn"},
-            "ingress": {"className": "nginx"},
+            "ingress": {"className": "nginx", "certificate": "Secret", "secretName": "wildcard"},
+            "api": {"namespace": "platform-api", "service": "main", "port": 3000},
             "sourceNamespaces": ["a", "b"],
         },
         "network": {"dns": {"namespace": "dns", "podLabels": {"app": "dns", "k8s-app": None}}},
@@ -92,6 +93,13 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
     assert read.routing.url("h") == "https://h:8443"
     assert (read.routing.mode, read.routing.ingress.class_name) == ("Ingress", "nginx")
     assert read.routing.source_namespaces == ("a", "b")
+    assert (read.routing.ingress.certificate, read.routing.ingress.secret_name) == ("Secret", "wildcard")
+    assert read.routing.api is not None
+    assert (read.routing.api.namespace, read.routing.api.service, read.routing.api.port) == (
+        "platform-api",
+        "main",
+        3000,
+    )
     assert read.network.dns.pod_labels == {"app": "dns"}
     assert [server.name for server in read.database.servers] == ["default", "second"]
     outside, inside = read.database.servers
@@ -100,6 +108,21 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
     assert inside.network.namespace == "databases"
     assert rendered.of("ServiceAccount") == []
     assert pod(rendered, "Deployment", "agentos-operator")["serviceAccountName"] == "mine"
+
+
+def test_on_a_shared_host_one_ingress_of_the_charts_own_leads_to_the_main_api(render: Any, tmp_path: Path) -> None:
+    api = {"namespace": "platform-api", "service": "main", "port": 3000}
+    values = {"routing": {"mode": "Ingress", "addressing": "Path", "baseDomain": "agents.example.com", "api": api}}
+    rendered = render(values)
+    assert configuration(rendered, tmp_path).routing.api is None
+    ingress = rendered.one("Ingress", "agentos-api")
+    assert ingress["metadata"]["namespace"] == "platform-api"
+    (rule,) = ingress["spec"]["rules"]
+    assert rule["host"] == "agents.example.com"
+    (path,) = rule["http"]["paths"]
+    assert (path["path"], path["pathType"]) == ("/api", "Prefix")
+    assert path["backend"] == {"service": {"name": "main", "port": {"number": 3000}}}
+    assert not [role for role in rendered.of("Role") if role["metadata"]["name"].endswith("-api")]
 
 
 def test_a_changed_configuration_restarts_the_operator_and_an_upgrade_alone_does_not_touch_postgres(

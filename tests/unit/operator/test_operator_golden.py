@@ -52,7 +52,9 @@ def _build(case: str) -> list[Object]:
     settings = Settings.model_validate(given["settings"])
     if "agentDeployment" in given:
         deployment = parse_agent_deployment(given["agentDeployment"])
-        bundle = build_deployment_objects(deployment, given["workspaceName"], given["credentials"], settings)
+        bundle = build_deployment_objects(
+            deployment, given["workspaceName"], given["credentials"], settings, own_host=given.get("ownHost")
+        )
         return [bundle.config_map, bundle.deployment, bundle.service, bundle.disruption_budget, bundle.route]
     workspace = parse_workspace(given["workspace"])
     if "login" in given:
