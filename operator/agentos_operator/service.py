@@ -19,10 +19,8 @@ from agentos_operator.errors import ApiError
 from agentos_operator.leader import Leadership
 from agentos_operator.ledger import Ledger
 from agentos_operator.naming import API_VERSION, DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
-from agentos_operator.other_routes import OtherRoutes
 from agentos_operator.reconcile.agent_deployment import reconcile_agent_deployment
 from agentos_operator.reconcile.context import Context
-from agentos_operator.reconcile.host_claims import HostClaims
 from agentos_operator.reconcile.sweep import sweep
 from agentos_operator.reconcile.workspace import reconcile_workspace
 from agentos_operator.resources.common import Object
@@ -60,8 +58,6 @@ class Operator:
             databases=databases,
             settings=settings,
             ledger=Ledger(),
-            other_routes=OtherRoutes(settings.routing),
-            hosts=HostClaims(self._queue.mark),
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
             mark=self._queue.mark,

@@ -25,8 +25,6 @@ class Context:
     """By the name that Workspaces use."""
     settings: Settings
     ledger: Ledger
-    other_routes: OtherRoutes
-    hosts: HostClaims
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     """Seconds, for durations."""
@@ -38,3 +36,9 @@ class Context:
     """By server, what the list of retained data was last seen to say."""
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever rewrites that list, which all servers share."""
+    other_routes: OtherRoutes = field(init=False)
+    hosts: HostClaims = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "other_routes", OtherRoutes(self.settings.routing))
+        object.__setattr__(self, "hosts", HostClaims(self.mark))

@@ -20,10 +20,10 @@ from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.finalizer import set_finalizer
-from agentos_operator.reconcile.members import ensure_members
-from agentos_operator.reconcile.retained import publish_retained
 from agentos_operator.reconcile.main_api import MAIN_API_READY, ensure_grant
+from agentos_operator.reconcile.members import ensure_members
 from agentos_operator.reconcile.own_host import reserved_hosts
+from agentos_operator.reconcile.retained import publish_retained
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.reconcile.suspension import find_suspension
 from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database, server_safety

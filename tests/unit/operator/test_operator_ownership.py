@@ -18,12 +18,10 @@ from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.conditions import Aspect, build_conditions, held
 from agentos_operator.errors import ApiUnavailable, Conflict, Forbidden, Invalid, NotOwned
 from agentos_operator.ledger import Ledger
-from agentos_operator.other_routes import OtherRoutes
 from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.dependencies import Dependencies, find_dependencies
-from agentos_operator.reconcile.host_claims import HostClaims
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.resources.agent_deployment import AgentDeployment, parse_agent_deployment
 from agentos_operator.settings import Settings
@@ -180,8 +178,6 @@ def context(cluster: Cluster, settings: Settings) -> Context:
         {},
         settings,
         Ledger(),
-        OtherRoutes(settings.routing),
-        HostClaims(lambda _: None),
         lambda: NOW,
         lambda: 0.0,
         lambda _: None,
