@@ -138,6 +138,19 @@ def _account(version: int) -> tuple[int, int]:
     return 999, 999
 
 
+def use_tls(server: PostgresProcess, certificate: Path, key: Path) -> None:
+    """Restart `server` with TLS."""
+    for source, name in ((certificate, "server.crt"), (key, "server.key")):
+        copied = server.folder / name
+        shutil.copyfile(source, copied)
+        copied.chmod(0o600)
+        shutil.chown(copied, *_account(server.version))
+    files = {"ssl_cert_file": server._inside("server.crt"), "ssl_key_file": server._inside("server.key")}
+    server.settings = {**server.settings, "ssl": "on", **files}
+    server.stop()
+    server.start()
+
+
 def free_port() -> int:
     """A port of loopback that nobody listens on."""
     with socket.socket() as probe:

@@ -65,6 +65,7 @@ def _server(settings: Settings, server: DatabaseServer) -> ServerSettings:
         database=server.database,
         sslmode=server.ssl_mode,
         credentials_dir=settings.database.credentials_dir / server.name,
+        ca_file=server.ca_file,
     )
 
 

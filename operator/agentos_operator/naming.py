@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 GROUP = "agentos.hyvve.io"
@@ -30,6 +31,9 @@ CREDENTIALS_ANNOTATION = f"{GROUP}/credentials-id"
 
 RUNTIME_NAME = "agentos-runtime"
 DATABASE_SECRET = "agentos-database"  # noqa: S105 - the name of a Secret, not a secret
+DATABASE_CA_CONFIG_MAP = "agentos-database-ca"
+DATABASE_CA_FILE = PurePosixPath("/etc/agentos-database/ca.crt")
+"""Where pods find the certificate authorities of their PostgreSQL server, when it has any of its own."""
 RETAINED_CONFIG_MAP = "agentos-retained"
 JWT_SECRET = "agentos-jwt"  # noqa: S105 - the name of a Secret, not a secret
 NAMESPACE_PREFIX = "ws-"

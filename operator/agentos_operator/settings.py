@@ -80,8 +80,16 @@ class DatabaseServer(_Section):
     """Database that holds the workspaces' schemas; owned by the operator's role."""
     ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     """libpq's sslmode (https://www.postgresql.org/docs/current/libpq-ssl.html)."""
+    ca_file: Path | None = None
+    """Certificate authorities in PEM that sslMode verify-ca and verify-full trust; pods get a copy."""
     network: ServerNetwork
     """How NetworkPolicies name the server."""
+
+    @model_validator(mode="after")
+    def _can_verify(self) -> DatabaseServer:
+        if self.ssl_mode in ("verify-ca", "verify-full") and self.ca_file is None:
+            raise ValueError(f"sslMode {self.ssl_mode} needs caFile: the certificate authorities to trust")
+        return self
 
 
 class DatabaseSettings(_Section):

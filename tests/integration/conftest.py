@@ -6,12 +6,15 @@ Each is started when a test first asks for it, once per session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from local import controlplane, toolchain
 from local import postgres as local_postgres
 from local.api import Api
+from local.pki import Authority, Identity
 from local.postgres import PostgresProcess
 from tests.integration.apiserver import ApiServer
 
@@ -41,6 +44,26 @@ def postgres_of() -> Iterator[Callable[[int], PostgresProcess]]:
 def postgres(postgres_of: Callable[[int], PostgresProcess]) -> PostgresProcess:
     """PostgreSQL of the version that the local cluster has."""
     return postgres_of(17)
+
+
+@dataclass(frozen=True)
+class TlsPostgres:
+    """A server that offers TLS, and two certificate authorities of which one signed its certificate."""
+
+    server: PostgresProcess
+    authority: Path
+    another_authority: Path
+
+
+@pytest.fixture(scope="session")
+def tls_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsPostgres]:
+    """Its certificate names `localhost` and not the address."""
+    folder = tmp_path_factory.mktemp("pki")
+    authority, another = (Authority.create(folder / name) for name in ("ours", "theirs"))
+    authority.issue(Identity("server", "postgres", hosts=("localhost",)))
+    with local_postgres.running(17, _SETTINGS) as server:
+        local_postgres.use_tls(server, authority.certificate("server"), authority.key("server"))
+        yield TlsPostgres(server, authority.certificate(), another.certificate())
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,12 @@ agentos.hyvve.io/evaluation-only: "One pod without backups or TLS. Use a Postgre
 {{- fail (printf "database.servers[%d].name is %s, as another server's: each needs a name of its own" $index $server.name) -}}
 {{- end -}}
 {{- $seen = append $seen $server.name -}}
+{{- if and $server.ca (eq (empty $server.ca.configMap) (empty $server.ca.secret)) -}}
+{{- fail (printf "database.servers[%d].ca: name either a configMap or a secret with the certificate authorities" $index) -}}
+{{- end -}}
+{{- if and (has ($server.sslMode | default "") (list "verify-ca" "verify-full")) (not $server.ca) -}}
+{{- fail (printf "database.servers[%d].sslMode is %s: name the certificate authorities to trust in database.servers[%d].ca" $index $server.sslMode $index) -}}
+{{- end -}}
 {{- $network := $server.network -}}
 {{- if eq (empty $network.namespace) (empty $network.cidrs) -}}
 {{- fail (printf "database.servers[%d].network: give either namespace (and podLabels), for a server in this cluster, or cidrs, for one outside" $index) -}}

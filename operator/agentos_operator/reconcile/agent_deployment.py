@@ -18,6 +18,7 @@ from agentos_operator.clients.kinds import (
 )
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_ready, waiting
 from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
+from agentos_operator.desired.database_ca import mount_database_ca
 from agentos_operator.naming import deployment_labels, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
@@ -104,6 +105,9 @@ async def _run(
     objects = build_deployment_objects(
         deployment, found.workspace, found.credentials, context.settings, suspended=found.suspended, own_host=own.host
     )
+    server = context.settings.server(found.body["spec"]["database"]["server"])
+    if server and server.ca_file:
+        objects = mount_database_ca(objects)
     aspect_type = SUSPENDED if found.suspended else AVAILABLE
     workload = await attempt(aspect_type, _apply_workload(context, children, deployment, objects, found.suspension))
     route = await attempt(ROUTE_READY, _route(context, children, deployment, found, objects))

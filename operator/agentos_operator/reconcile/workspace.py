@@ -19,6 +19,7 @@ from agentos_operator.naming import FINALIZER, JWT_SECRET, TOKEN_ISSUER, WORKSPA
 from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
+from agentos_operator.reconcile.database_ca import ensure_database_ca
 from agentos_operator.reconcile.finalizer import set_finalizer
 from agentos_operator.reconcile.main_api import MAIN_API_READY, ensure_grant
 from agentos_operator.reconcile.members import ensure_members
@@ -90,15 +91,16 @@ async def _provision_owned(
     namespace = await attempt(NAMESPACE_READY, _enter(context, children, objects))
     if not namespace.holds:
         return _not_begun(namespace), {}
-    inside, database, credentials = await asyncio.gather(
+    inside, authorities, database, credentials = await asyncio.gather(
         attempt(NAMESPACE_READY, _furnish(context, children, workspace, objects)),
+        attempt(NAMESPACE_READY, ensure_database_ca(children, workspace, server, NAMESPACE_READY)),
         attempt(DATABASE_READY, ensure_database(context, children, workspace, names, place)),
         attempt(CREDENTIALS_READY, _issue(children, workspace)),
     )
     if SECRET.kind in children.changed:
         await _wake_deployments(context, workspace)
     await publish_retained(context, workspace.database.server, server)
-    aspects = [inside, database, credentials, server_safety(place)]
+    aspects = [inside if authorities.holds else authorities, database, credentials, server_safety(place)]
     if workspace.suspended:
         aspects.append(await attempt(SUSPENDED, find_suspension(context, workspace)))
     routing = context.settings.routing

@@ -177,7 +177,7 @@ def fresh_admin(postgres: PostgresProcess, fresh_settings: ServerSettings) -> Ad
 @pytest.fixture
 def desired() -> WorkspaceDatabase:
     """A workspace that no other test has."""
-    return _desired("acme")
+    return new_workspace("acme")
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ async def tenant(server: PostgresServer, desired: WorkspaceDatabase) -> Tenant:
 @pytest.fixture
 async def neighbour(server: PostgresServer) -> Tenant:
     """A second workspace in the same database."""
-    return await _tenant(server, _desired("globex"))
+    return await _tenant(server, new_workspace("globex"))
 
 
 @pytest.fixture(scope="module")
@@ -209,12 +209,13 @@ def arena(postgres: PostgresProcess, admin_kind: str, tmp_path_factory: pytest.T
 async def _two_tenants(settings: ServerSettings) -> tuple[Tenant, Tenant]:
     server = PostgresServer(settings)
     await server.prepare()
-    mine, theirs = [await _tenant(server, _desired(name)) for name in ("acme", "globex")]
+    mine, theirs = [await _tenant(server, new_workspace(name)) for name in ("acme", "globex")]
     await server.close()
     return mine, theirs
 
 
-def _desired(name: str) -> WorkspaceDatabase:
+def new_workspace(name: str) -> WorkspaceDatabase:
+    """A workspace that nobody else has."""
     uid = str(uuid.uuid4())
     return WorkspaceDatabase(database_names(name, uid), uid, connection_limit=3, statement_timeout_ms=5000)
 

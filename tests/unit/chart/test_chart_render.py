@@ -23,6 +23,7 @@ INSIDE: dict[str, Any] = {
     "port": 6432,
     "database": "other",
     "sslMode": "verify-full",
+    "ca": {"configMap": "second-ca"},
     "existingSecret": "second-admin",
     "network": {"namespace": "databases", "podLabels": {"app": "postgres"}},
 }
@@ -147,6 +148,29 @@ def test_every_server_has_its_credentials_where_the_operator_looks(render: Any) 
         "/etc/agentos-operator/servers/default": "agentos-postgres-admin",
         "/etc/agentos-operator/servers/second": "second-admin",
     }
+
+
+@pytest.mark.parametrize(
+    ("ca", "source"),
+    [
+        ({"configMap": "public"}, {"configMap": {"name": "public", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}),
+        (
+            {"secret": "pg-tls", "key": "root.pem"},
+            {"secret": {"secretName": "pg-tls", "items": [{"key": "root.pem", "path": "ca.crt"}]}},
+        ),
+    ],
+    ids=["ConfigMap", "Secret"],
+)
+def test_certificate_authorities_are_where_the_operator_looks(
+    render: Any, tmp_path: Path, ca: dict[str, str], source: dict[str, Any]
+) -> None:
+    rendered = render(own_servers(OUTSIDE | {"sslMode": "verify-full", "ca": ca}))
+    spec = pod(rendered, "Deployment", "agentos-operator")
+    (server,) = configuration(rendered, tmp_path).database.servers
+    assert server.ca_file is not None
+    name = mounts(spec)[str(server.ca_file.parent)]
+    (volume,) = [each for each in spec["volumes"] if each["name"] == name]
+    assert {key: value for key, value in volume.items() if key != "name"} == source
 
 
 def test_without_the_embedded_server_nothing_of_it_is_left(render: Any) -> None:
@@ -294,6 +318,19 @@ def test_names_of_a_long_release_fit_their_limits(render: Any) -> None:
             own_servers(OUTSIDE | {"network": {"cidrs": ["10.0.0.1/32"], "podLabels": {"a": "b"}}}),
             "podLabels narrows a namespace",
             id="labels without a namespace",
+        ),
+        pytest.param(
+            own_servers(OUTSIDE | {"sslMode": "verify-full"}),
+            r"servers\[0\].sslMode is verify-full: name the certificate authorities",
+            id="nothing to verify with",
+        ),
+        pytest.param(
+            own_servers(OUTSIDE | {"ca": {"key": "x"}}), "either a configMap or a secret", id="no authorities"
+        ),
+        pytest.param(
+            own_servers(OUTSIDE | {"ca": {"configMap": "one", "secret": "two"}}),
+            "either a configMap or a secret",
+            id="authorities twice",
         ),
         pytest.param({"serviceAccount": {"create": False}}, "set serviceAccount.name", id="no service account"),
         pytest.param({"replica": 2}, "replica", id="misspelt value"),

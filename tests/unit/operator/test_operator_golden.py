@@ -16,6 +16,7 @@ import yaml
 
 from agentos_operator.clients.kinds import KINDS
 from agentos_operator.desired.agent_deployment import build_deployment_objects
+from agentos_operator.desired.database_ca import build_database_ca, mount_database_ca
 from agentos_operator.desired.secrets import DatabaseLogin, build_database_secret, build_jwt_secret
 from agentos_operator.desired.workspace import build_workspace_objects
 from agentos_operator.resources.agent_deployment import parse_agent_deployment
@@ -55,6 +56,8 @@ def _build(case: str) -> list[Object]:
         bundle = build_deployment_objects(
             deployment, given["workspaceName"], given["credentials"], settings, own_host=given.get("ownHost")
         )
+        if given.get("databaseCa"):
+            bundle = mount_database_ca(bundle)
         return [bundle.config_map, bundle.deployment, bundle.service, bundle.disruption_budget, bundle.route]
     workspace = parse_workspace(given["workspace"])
     if "login" in given:
@@ -62,7 +65,8 @@ def _build(case: str) -> list[Object]:
     server = settings.server(workspace.database.server)
     assert server is not None
     objects = build_workspace_objects(workspace, server, settings)
-    return [objects.namespace, objects.role_binding, *objects.member_bindings, *objects.inside]
+    authorities = [build_database_ca(workspace, given["databaseCa"])] if "databaseCa" in given else []
+    return [*authorities, objects.namespace, objects.role_binding, *objects.member_bindings, *objects.inside]
 
 
 def _secrets(workspace: Workspace, given: Object) -> list[Object]:

@@ -145,3 +145,12 @@ def test_a_url_is_written_as_callers_write_it(routing: Object, url: str) -> None
     body = document()
     body["routing"] |= routing
     assert Settings.model_validate(body).routing.url("support--acme.agents.example.com") == url
+
+
+def test_verifying_a_server_takes_its_certificate_authorities(load_text: Callable[[str], Settings]) -> None:
+    with pytest.raises(SettingsError, match=r"database\.servers\.0: .*sslMode verify-full needs caFile"):
+        load_text(yaml.safe_dump(document(database__servers__0__sslMode="verify-full")))
+    body = document(database__servers__0__sslMode="verify-full", database__servers__0__caFile="/ca.crt")
+    server = load_text(yaml.safe_dump(body)).server("default")
+    assert server is not None
+    assert server.ca_file == Path("/ca.crt")

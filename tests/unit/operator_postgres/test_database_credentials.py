@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hmac
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -64,6 +65,13 @@ def test_libpq_reads_every_password_back_from_the_uri(password: str) -> None:
         "sslmode": "verify-full",
     }
     assert unquote(urlsplit(uri).password or "") == password
+
+
+def test_a_server_with_authorities_of_its_own_is_verified_by_the_file_that_pods_mount() -> None:
+    settings = dataclasses.replace(SETTINGS, ca_file=Path("/etc/agentos-operator/ca/default/ca.crt"))
+    uri = login_url(settings, "r", "p")
+    assert uri.endswith("?sslmode=verify-full&sslrootcert=/etc/agentos-database/ca.crt")
+    assert conninfo_to_dict(uri)["sslrootcert"] == "/etc/agentos-database/ca.crt"
 
 
 def test_an_ipv6_address_is_bracketed() -> None:

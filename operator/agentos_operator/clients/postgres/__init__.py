@@ -35,7 +35,7 @@ from agentos_operator.clients.postgres.own import place_of
 from agentos_operator.clients.postgres.registry import Retained
 from agentos_operator.clients.postgres.removal import Removal
 from agentos_operator.clients.postgres.server import Ensured, PostgresServer
-from agentos_operator.clients.postgres.settings import ServerSettings
+from agentos_operator.clients.postgres.settings import ServerSettings, certificate_authorities
 from agentos_operator.clients.postgres.workspace import WorkspaceDatabase
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "ServerFacts",
     "ServerSettings",
     "WorkspaceDatabase",
+    "certificate_authorities",
     "new_credential",
     "place_of",
 ]

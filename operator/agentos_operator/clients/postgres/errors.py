@@ -39,6 +39,8 @@ _REFUSED_LOGINS = (
     "permission denied for database",
     "does not exist",
     "certificate verify failed",
+    "does not match host name",
+    "server does not support SSL",
     "root certificate file",
 )
 """Parts of connection failures that only an administrator can end.

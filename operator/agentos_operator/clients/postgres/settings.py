@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from agentos_operator.clients.postgres.errors import DatabaseForbidden
+from agentos_operator.naming import DATABASE_CA_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,24 @@ def admin_credentials(settings: ServerSettings) -> tuple[str, str]:
     return _read(settings, "username"), _read(settings, "password")
 
 
+def certificate_authorities(settings: ServerSettings) -> str | None:
+    """The certificates that the server is verified by, in PEM; None without any, or when they cannot be read.
+
+    A file that is missing is told by the operator's own connection, which needs it too.
+    """
+    try:
+        return settings.ca_file.read_text(encoding="ascii") if settings.ca_file else None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def login_url(settings: ServerSettings, role: str, password: str) -> str:
-    """Connection URI for ``role`` (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS)."""
+    """Connection URI for ``role``, as the workspace's pods use it
+    (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS)."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     user = f"{quote(role, safe='')}:{quote(password, safe='')}"
-    query = urlencode({"sslmode": settings.sslmode})
+    authorities = {"sslrootcert": str(DATABASE_CA_FILE)} if settings.ca_file else {}
+    query = urlencode({"sslmode": settings.sslmode} | authorities, safe="/")
     return f"postgresql://{user}@{host}:{settings.port}/{quote(settings.database, safe='')}?{query}"
 
 
