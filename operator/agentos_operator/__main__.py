@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from agentos_operator import main as handlers
 from agentos_operator.clients.kubernetes import connect
@@ -17,6 +18,7 @@ from agentos_operator.clients.postgres import PostgresServer, ServerSettings
 from agentos_operator.errors import SettingsError
 from agentos_operator.leader import Leadership
 from agentos_operator.logs import configure_logging
+from agentos_operator.reconcile.isolation.memory import Place
 from agentos_operator.service import Operator
 from agentos_operator.settings import DatabaseServer, Settings, load
 
@@ -52,9 +54,19 @@ async def _serve(settings: Settings, liveness: str) -> int:
     namespace = settings.operator_service_account.namespace
     leadership = Leadership(kubernetes, settings.leader_election.name, namespace, identity)
     databases = {server.name: PostgresServer(_server(settings, server)) for server in settings.database.servers}
-    operator = Operator(kubernetes, databases, settings, leadership, end)
+    operator = Operator(kubernetes, databases, settings, leadership, end, _place(liveness))
     await handlers.run(operator, stop, liveness)
     return LOST_LEADERSHIP if failed.is_set() else os.EX_OK
+
+
+def _place(liveness: str) -> Place:
+    """Where pods of the cluster would reach this process and its API server; the chart and the kubelet say it."""
+    return Place(
+        host=os.environ.get("POD_IP", ""),
+        port=urlsplit(liveness).port or 80,
+        api_host=os.environ.get("KUBERNETES_SERVICE_HOST", ""),
+        api_port=int(os.environ.get("KUBERNETES_SERVICE_PORT", "443")),
+    )
 
 
 def _server(settings: Settings, server: DatabaseServer) -> ServerSettings:

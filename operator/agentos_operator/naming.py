@@ -30,6 +30,9 @@ PREVENT_DELETION_LABEL = f"{GROUP}/prevent-deletion"
 CREDENTIALS_ANNOTATION = f"{GROUP}/credentials-id"
 
 RUNTIME_NAME = "agentos-runtime"
+PROBE_NAME = "agentos-isolation-probe"
+VERIFY_ANNOTATION = f"{GROUP}/verify-isolation"
+"""On a Workspace: a new value has its isolation verified anew."""
 DATABASE_SECRET = "agentos-database"  # noqa: S105 - the name of a Secret, not a secret
 DATABASE_CA_CONFIG_MAP = "agentos-database-ca"
 DATABASE_CA_FILE = PurePosixPath("/etc/agentos-database/ca.crt")

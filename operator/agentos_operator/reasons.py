@@ -58,6 +58,17 @@ INVALID_QUOTA: Final = "InvalidQuota"
 DELETION_PREVENTED: Final = "DeletionPrevented"
 """Somebody asked for the Workspace to be deleted while ``spec.preventDeletion`` is true; nothing was touched."""
 
+ISOLATED: Final = "Isolated"
+"""Every attempt to reach what belongs to others failed."""
+ISOLATION_BREACHED: Final = "IsolationBreached"
+"""An attempt to reach what belongs to others succeeded."""
+VERIFICATION_PENDING: Final = "VerificationPending"
+"""No attempts were made since the workspace, or what isolates it, last changed."""
+VERIFICATION_INCONCLUSIVE: Final = "VerificationInconclusive"
+"""What a tenant must be able to do failed, or attempts ended in a way that proves nothing."""
+PROBE_FAILED: Final = "ProbeFailed"
+"""The probe's pod could not run, or what it left cannot be used."""
+
 # AgentDeployment
 NOT_IN_WORKSPACE: Final = "NotInWorkspace"
 """The AgentDeployment lies in a namespace that belongs to no Workspace."""

@@ -21,6 +21,8 @@ from agentos_operator.ledger import Ledger
 from agentos_operator.naming import API_VERSION, DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
 from agentos_operator.reconcile.agent_deployment import reconcile_agent_deployment
 from agentos_operator.reconcile.context import Context
+from agentos_operator.reconcile.isolation.memory import IsolationMemory, Place
+from agentos_operator.reconcile.isolation.verify import verify_isolation
 from agentos_operator.reconcile.sweep import sweep
 from agentos_operator.reconcile.workspace import reconcile_workspace
 from agentos_operator.resources.common import Object
@@ -51,8 +53,11 @@ class Operator:
         settings: Settings,
         leadership: Leadership,
         stop: Callable[[], None],
+        place: Place = Place(),  # noqa: B008 - frozen
     ) -> None:
         self._queue = Queue(self._reconcile, settings.resync_seconds)
+        self._verifications = Queue(self._verify, settings.resync_seconds)
+        self._requested: set[Key] = set()
         self._context = Context(
             kubernetes=kubernetes,
             databases=databases,
@@ -61,6 +66,7 @@ class Operator:
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
             mark=self._queue.mark,
+            isolation=IsolationMemory(place=place, request=self._request_verification),
         )
         self._leadership = leadership
         self._stop = stop
@@ -113,6 +119,20 @@ class Operator:
     async def _reconcile(self, key: Key) -> Again | None:
         return await _RECONCILERS[key.kind](self._context, key)
 
+    async def _verify(self, key: Key) -> Again | None:
+        return await verify_isolation(self._context, key)
+
+    def _request_verification(self, key: Key) -> None:
+        """Have a Workspace's isolation looked at a little later, once however often that is asked for."""
+        if key not in self._requested:
+            self._requested.add(key)
+            delay = self._context.settings.isolation.verification.delay_seconds
+            asyncio.get_running_loop().call_later(delay, self._mark_verification, key)
+
+    def _mark_verification(self, key: Key) -> None:
+        self._requested.discard(key)
+        self._verifications.mark(key)
+
     async def _lead_and_work(self) -> None:
         """Stand, lead and work; what ends that, other than being told to stop, ends the process."""
         try:
@@ -128,9 +148,11 @@ class Operator:
         await self._leadership.acquire()
         self._leading = True
         work = asyncio.create_task(self._queue.run(self._context.settings.workers))
+        probes = self._context.settings.isolation.verification.max_concurrent
+        verify = asyncio.create_task(self._verifications.run(probes))
         hold = asyncio.create_task(self._leadership.hold())
         sweeping = asyncio.create_task(self._sweep())
-        tasks = (work, hold, sweeping)
+        tasks = (work, verify, hold, sweeping)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:

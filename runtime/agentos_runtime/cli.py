@@ -1,4 +1,4 @@
-"""`agentos-runtime serve|migrate`: the entrypoint of the image, and of a laptop."""
+"""`agentos-runtime serve|migrate|verify-isolation`: the entrypoint of the image, and of a laptop."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ def main(argv: Sequence[str] | None = None, environ: Environ = os.environ) -> in
     options = _parser().parse_args(argv)
     log = Path(environ.get("AGENTOS_TERMINATION_LOG") or termination.DEFAULT)
     try:
+        if options.command == "verify-isolation":
+            from agentos_runtime.isolation.verify import verify  # noqa: PLC0415 - what only a probe needs
+
+            return verify(environ, log)
         return _serve(options, environ) if options.command == "serve" else _migrate(environ)
     except StartupError as error:
         termination.report(error, log)
@@ -67,4 +71,5 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", help="address to listen on (default: loopback on a laptop, all in a pod)")
     serve.add_argument("--port", type=int, default=7777)
     commands.add_parser("migrate", help="bring the workspace's schema to this version and exit")
+    commands.add_parser("verify-isolation", help="try what no tenant may do; started by the operator as a pod")
     return parser

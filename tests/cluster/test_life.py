@@ -76,7 +76,7 @@ def test_drift_is_repaired_while_the_agent_answers(globex: Tenancy) -> None:
 
     def restored() -> bool:
         found = globex.kubectl("get", "networkpolicy", "-n", "ws-globex", "-o", "jsonpath={..metadata.uid}")
-        return len(found.split()) == 2 and before not in found
+        return len(found.split()) == 3 and before not in found
 
     eventually(restored)
     eventually(lambda: globex.condition("agentdeployment", "support", "ws-globex").get("reason") == "Ready", 120)

@@ -51,6 +51,8 @@ INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 REFERENCE_GRANT = Kind("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "referencegrants")
+EVENT = Kind("events.k8s.io/v1", "Event", "events")
+ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
 KINDS = {
@@ -73,6 +75,7 @@ KINDS = {
         HTTP_ROUTE,
         REFERENCE_GRANT,
         LEASE,
+        EVENT,
     )
 }
 

@@ -7,7 +7,7 @@ that denies stays untouched whatever the other one allows. A port is never opene
 from __future__ import annotations
 
 from agentos_operator.desired.common import child
-from agentos_operator.naming import RUNTIME_PORT, workspace_labels
+from agentos_operator.naming import NAME_LABEL, PROBE_NAME, RUNTIME_NAME, RUNTIME_PORT, workspace_labels
 from agentos_operator.resources.common import Object
 from agentos_operator.resources.workspace import EgressRule, Workspace
 from agentos_operator.settings import DatabaseServer, PodPeer, Settings
@@ -44,13 +44,24 @@ def build_openings(workspace: Workspace, server: DatabaseServer, settings: Setti
     policy["spec"] = {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [_from_gateway(settings.routing.source_namespaces)],
+        "ingress": [_from_gateway(settings.routing.source_namespaces), _from_probe(workspace)],
         "egress": [
             {"to": [_pods(settings.network.dns)], "ports": [_port("UDP", 53), _port("TCP", 53)]},
             {"to": _database_peers(server), "ports": [_port("TCP", server.port)]},
             {"to": [_public_ipv4(), {"ipBlock": {"cidr": PUBLIC_IPV6}}]},
             *(_granted(rule) for rule in workspace.egress),
         ],
+    }
+    return policy
+
+
+def build_probe_opening(workspace: Workspace) -> Object:
+    """Lets the isolation probe ask this workspace's own runtimes, beside what every pod here may do."""
+    policy = _policy(PROBE_NAME, workspace)
+    policy["spec"] = {
+        "podSelector": {"matchLabels": {NAME_LABEL: PROBE_NAME}},
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": [{"to": [_own_pods(workspace, RUNTIME_NAME)], "ports": [_port("TCP", RUNTIME_PORT)]}],
     }
     return policy
 
@@ -63,6 +74,14 @@ def _policy(name: str, workspace: Workspace) -> Object:
 def _from_gateway(namespaces: tuple[str, ...]) -> Object:
     peers = [_pods(PodPeer(namespace=namespace)) for namespace in namespaces]
     return {"from": peers, "ports": [_port("TCP", RUNTIME_PORT)]}
+
+
+def _from_probe(workspace: Workspace) -> Object:
+    return {"from": [_own_pods(workspace, PROBE_NAME)], "ports": [_port("TCP", RUNTIME_PORT)]}
+
+
+def _own_pods(workspace: Workspace, name: str) -> Object:
+    return _pods(PodPeer(namespace=workspace.namespace, pod_labels={NAME_LABEL: name}))
 
 
 def _database_peers(server: DatabaseServer) -> list[Object]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agentos_operator.desired.members import build_member_bindings
 from agentos_operator.desired.namespace import build_namespace
-from agentos_operator.desired.network_policy import build_default_deny, build_openings
+from agentos_operator.desired.network_policy import build_default_deny, build_openings, build_probe_opening
 from agentos_operator.desired.quota import QuotaFault, build_limit_range, build_resource_quota, merge_quota
 from agentos_operator.desired.role_binding import build_operator_role_binding
 from agentos_operator.resources.common import Object
@@ -36,6 +36,7 @@ def build_workspace_objects(workspace: Workspace, server: DatabaseServer, settin
         inside=(
             build_default_deny(workspace),
             build_openings(workspace, server, settings),
+            build_probe_opening(workspace),
             *_quota_objects(workspace, settings),
         ),
     )

@@ -12,6 +12,7 @@ from agentos_operator.clients.postgres import PostgresServer, Retained
 from agentos_operator.ledger import Ledger
 from agentos_operator.other_routes import OtherRoutes
 from agentos_operator.reconcile.host_claims import HostClaims
+from agentos_operator.reconcile.isolation.memory import IsolationMemory
 from agentos_operator.settings import Settings
 from agentos_operator.workqueue import Key
 
@@ -30,6 +31,8 @@ class Context:
     """Seconds, for durations."""
     mark: Callable[[Key], None]
     """Ask for another resource to be reconciled."""
+    isolation: IsolationMemory = field(default_factory=IsolationMemory)
+    """What probes have found."""
     logins_verified: dict[str, float] = field(default_factory=dict)
     """By a Workspace's UID, when its login was last tried."""
     published: dict[str, tuple[Retained, ...]] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from agentos_operator import reasons
-from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, NAMESPACE, SECRET, WORKSPACE
+from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, NAMESPACE, NETWORK_POLICY, SECRET, WORKSPACE
 from agentos_operator.clients.postgres import PostgresServer, place_of
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, failed, held, is_ready, waiting
 from agentos_operator.database_names import DatabaseNames, database_names
@@ -21,6 +21,7 @@ from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.database_ca import ensure_database_ca
 from agentos_operator.reconcile.finalizer import set_finalizer
+from agentos_operator.reconcile.isolation.aspect import tell_isolation
 from agentos_operator.reconcile.main_api import MAIN_API_READY, ensure_grant
 from agentos_operator.reconcile.members import ensure_members
 from agentos_operator.reconcile.own_host import reserved_hosts
@@ -54,6 +55,9 @@ async def reconcile_workspace(context: Context, key: Key) -> Again | None:
     if workspace.meta.deleting and not holds_back(workspace):
         return await delete_workspace(context, body, workspace)
     aspects, fields = await _provision(context, body, workspace)
+    server = context.settings.server(workspace.database.server)
+    isolation, found = tell_isolation(context, body, workspace, server, aspects)
+    aspects, fields = [*aspects, *isolation], {**fields, **found}
     if workspace.meta.deleting:
         aspects = [deletion_prevented(), *aspects]
     conditions = build_conditions(aspects, "Namespace, database and credentials are ready.", workspace.meta.generation)
@@ -97,6 +101,8 @@ async def _provision_owned(
         attempt(DATABASE_READY, ensure_database(context, children, workspace, names, place)),
         attempt(CREDENTIALS_READY, _issue(children, workspace)),
     )
+    if NETWORK_POLICY.kind in children.changed:
+        context.isolation.suspected.add(workspace.meta.uid)
     if SECRET.kind in children.changed:
         await _wake_deployments(context, workspace)
     await publish_retained(context, workspace.database.server, server)

@@ -134,6 +134,7 @@ def _configuration(chart: list[Object], folder: Path, database: str) -> Object:
     configuration: Object = yaml.safe_load(text)
     configuration["database"]["credentialsDir"] = str(folder / "servers")
     configuration["database"]["servers"][0]["database"] = database
+    configuration["isolation"]["verification"]["enabled"] = False
     return configuration
 
 

@@ -39,6 +39,7 @@ WORKSPACE_CHILDREN = (
     ("RoleBinding", "agentos-operator"),
     ("NetworkPolicy", "agentos-default-deny"),
     ("NetworkPolicy", "agentos-openings"),
+    ("NetworkPolicy", "agentos-isolation-probe"),
     ("ResourceQuota", "agentos-operator"),
     ("LimitRange", "agentos-operator"),
     ("Secret", "agentos-database"),

@@ -74,7 +74,7 @@ REFUSED: dict[str, tuple[str, str, Object | None]] = {
     "read a ConfigMap of kube-system": ("GET", "/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt", None),
     "list the pods of the cluster": ("GET", "/api/v1/pods", None),
     "make a pod in default": ("POST", "/api/v1/namespaces/default/pods", POD),
-    "make a pod in a workspace": ("POST", "/api/v1/namespaces/{place}/pods", POD),
+    "change a pod in a workspace": ("PATCH", "/api/v1/namespaces/{place}/pods/x", POD),
     "run a command in a pod": ("POST", "/api/v1/namespaces/{place}/pods/x/exec?command=sh", None),
     "read a pod's log": ("GET", "/api/v1/namespaces/{place}/pods/x/log", None),
     "make a Deployment in default": ("POST", "/apis/apps/v1/namespaces/default/deployments", {}),

@@ -42,9 +42,8 @@ MANAGED = {"get", "list", "create", "patch", "delete"}
 TENANT: Rights = dict.fromkeys(WATCHED | {"configmaps"}, MANAGED) | {
     "secrets": {"get", "create", "patch", "delete"},
     "gateway.networking.k8s.io/httproutes/status": {"get"},
-    "pods": {"get", "list"},
+    "pods": {"get", "list", "create", "delete"},
     "apps/replicasets": {"get", "list"},
-    "events": {"create", "patch"},
 }
 
 
@@ -103,7 +102,23 @@ def test_the_operator_may_lead_api_to_the_main_api_in_that_apis_namespace_and_do
 
 
 def test_without_a_main_api_the_operator_has_no_right_in_another_namespace(render: Any) -> None:
-    assert {item["metadata"]["namespace"] for item in render().of("Role")} == {"platform"}
+    spaces = {item["metadata"]["namespace"] for item in render().of("Role")}
+    assert spaces == {"platform", "default"}
+
+
+def test_the_operator_may_warn_of_a_breach_and_learn_where_the_api_server_is(render: Any) -> None:
+    isolation = role(render, "agentos-operator-isolation", "Role")
+    assert isolation["metadata"]["namespace"] == "default"
+    assert rights(isolation) == {
+        "events.k8s.io/events": {"create"},
+        "discovery.k8s.io/endpointslices[kubernetes]": {"get"},
+    }
+
+
+def test_without_verification_no_pod_can_be_made(render: Any) -> None:
+    off = {"isolation": {"verification": {"enabled": False}}}
+    assert rights(role(render, "agentos-operator-tenant", values=off))["pods"] == {"get", "list"}
+    assert "agentos-operator-isolation" not in {each["metadata"]["name"] for each in render(off).of("Role")}
 
 
 def test_no_right_reads_secrets_of_the_whole_cluster_or_raises_itself(render: Any) -> None:

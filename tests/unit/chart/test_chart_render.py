@@ -239,7 +239,7 @@ def test_liveness_asks_the_operator_itself(render: Any) -> None:
     (container,) = pod(render(), "Deployment", "agentos-operator")["containers"]
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "health"}
     assert container["ports"] == [{"name": "health", "containerPort": 8080}]
-    assert [variable["name"] for variable in container["env"]] == ["POD_NAME", "POD_NAMESPACE"]
+    assert [variable["name"] for variable in container["env"]] == ["POD_NAME", "POD_NAMESPACE", "POD_IP"]
 
 
 def test_the_admission_policies_can_be_left_out_where_nobody_may_create_them(render: Any) -> None:
