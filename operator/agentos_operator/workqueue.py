@@ -43,6 +43,8 @@ class Again:
 
     settled: bool
     """Whether the resource is as it should be; if not, it is looked at again with growing delay."""
+    within: float | None = None
+    """Seconds after which it is looked at again at the latest, because something falls due by then."""
 
 
 SETTLED = Again(settled=True)
@@ -116,7 +118,10 @@ class Queue:
         elif again is None:
             self._failures.pop(key, None)
         else:
-            self._timers[key] = asyncio.get_running_loop().call_later(self._delay(key, again), self.mark, key)
+            delay = self._delay(key, again)
+            if again.within is not None:
+                delay = min(delay, max(again.within, FIRST_DELAY))
+            self._timers[key] = asyncio.get_running_loop().call_later(delay, self.mark, key)
 
     def _delay(self, key: Key, again: Again) -> float:
         if again.settled:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
-from agentosctl import duration, lines, retained, status, token
+from agentosctl import duration, lines, retained, rotate, status, token
 from agentosctl.cluster import Cluster, connect
 from agentosctl.errors import CliError
 
@@ -23,6 +23,12 @@ workspace's namespace. The token is a password until it expires: do not put it i
 
   curl -H "Authorization: Bearer $(agentosctl token acme --user alice --scope agents:run)" \\
        -F message=Hello -F stream=false http://support--acme.agents.localhost:8080/agents/support/runs
+"""
+
+HOW_TO_ROTATE = """\
+Ask the operator to replace the workspace's database login and signing secret, or one of them. Nothing is interrupted:
+runtimes are replaced one by one, and tokens that were signed before stay valid until they expire, which the signing
+secret's rotation waits for. You need the right to patch Workspaces.
 """
 
 
@@ -51,7 +57,9 @@ def _program() -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands with their arguments; each leaves its function in `command`."""
-    top = argparse.ArgumentParser(prog=_program(), description="Look at workspaces and sign tokens for them.")
+    top = argparse.ArgumentParser(
+        prog=_program(), description="Look at workspaces, sign tokens for them and renew their credentials."
+    )
     _cluster_flags(top, default=None)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
@@ -77,9 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--ttl",
         type=_ttl,
-        default=timedelta(minutes=15),
         metavar="TIME",
-        help="how long it is valid, such as 90s, 15m or 8h; at most 24h (default: 15m)",
+        help="how long it is valid, such as 90s, 15m or 8h; at most what the workspace allows (default: 15m)",
     )
     one.set_defaults(command=_token)
 
@@ -94,6 +101,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     one.add_argument("-o", "--output", choices=("table", "json"), default="table", help="form of the answer")
     one.set_defaults(command=_retained)
+
+    one = commands.add_parser("rotate", help="replace a workspace's credentials", description=HOW_TO_ROTATE)
+    one.add_argument("workspace", help="name of the Workspace")
+    one.add_argument("--database", action="store_true", help="only the database login")
+    one.add_argument("--jwt", action="store_true", help="only the secret that signs tokens")
+    one.add_argument("--wait", action="store_true", help="return when nothing uses the earlier credentials any more")
+    one.set_defaults(command=_rotate)
 
     for command in commands.choices.values():
         # Also behind the command, as kubectl allows; left out there, the value before the command stays.
@@ -118,6 +132,17 @@ def _token(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:
     wish = token.Wish(options.workspace, options.user, tuple(options.scope), options.ttl)
     token.check(wish)
     return token.mint(cluster(), wish, int(time.time())) + "\n"
+
+
+def _rotate(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:
+    fields = tuple(name for name, flag in (("database", options.database), ("auth", options.jwt)) if flag)
+    asked = rotate.Asked(options.workspace, f"{time.time_ns()}", fields or ("database", "auth"))
+    connected = cluster()
+    said = rotate.ask(connected, asked)
+    if not options.wait:
+        return said
+    sys.stderr.write(said)
+    return rotate.wait(connected, asked, lambda text: sys.stderr.write(f"{text}\n"), time.sleep)
 
 
 def _status(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:

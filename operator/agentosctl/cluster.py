@@ -1,4 +1,4 @@
-"""The only place of the CLI that talks to Kubernetes: reads, as plain dicts, with errors a person understands.
+"""The only place of the CLI that talks to Kubernetes, in plain dicts, with errors a person understands.
 
 Commands take a `Cluster`, so that tests give them a dictionary instead. The kubernetes package is imported when a
 connection is made and not before: it takes most of a second, which `--help` need not.
@@ -7,6 +7,7 @@ connection is made and not before: it takes most of a second, which `--help` nee
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -60,6 +61,9 @@ class Cluster(Protocol):
     def list(self, kind: Kind, namespace: str | None = None, labels: str = "") -> list[Resource]:
         """All objects with these labels, of one namespace or of all."""
 
+    def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str]) -> None:
+        """Set annotations of one object that has no namespace; NotFound when there is none."""
+
 
 class KubernetesCluster:
     """A cluster by its API server."""
@@ -87,6 +91,13 @@ class KubernetesCluster:
                 return found
             query["continue"] = more
 
+    def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str]) -> None:
+        """Set annotations, as a merge patch (RFC 7386): nobody else's are touched."""
+        body = {"metadata": {"annotations": dict(annotations)}}
+        status, answer = self._request(f"{kind.path(None)}/{name}", {}, "PATCH", body)
+        if status != 200:
+            raise failure(status, answer, "patch", kind, name, None)
+
     def _read(
         self, verb: str, kind: Kind, path: str, name: str, namespace: str | None, query: dict[str, str]
     ) -> Resource:
@@ -96,15 +107,18 @@ class KubernetesCluster:
             return answer
         raise failure(status, body, verb, kind, name, namespace)
 
-    def _request(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
+    def _request(
+        self, path: str, query: dict[str, str], method: str = "GET", body: Resource | None = None
+    ) -> tuple[int, bytes]:
         import urllib3  # noqa: PLC0415 - see the module's docstring
         from kubernetes.client import ApiException  # noqa: PLC0415
 
         serialized = self._api.param_serialize(
-            "GET",
+            method,
             path,
             query_params=list(query.items()),
-            header_params={"Accept": "application/json"},
+            header_params={"Accept": "application/json", "Content-Type": "application/merge-patch+json"},
+            body=body,
             auth_settings=["BearerToken"],
         )
         try:

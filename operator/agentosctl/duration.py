@@ -14,3 +14,11 @@ def parse(text: str) -> timedelta:
     if not text or match is None:
         raise ValueError(f"{text!r} is no duration: write it like 90s, 15m or 1h30m")
     return timedelta(**{unit: int(value) for unit, value in match.groupdict(default="0").items()})
+
+
+def text(duration: timedelta) -> str:
+    """A duration as `parse` takes it: 90s, 1h30m."""
+    minutes, seconds = divmod(int(duration.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"

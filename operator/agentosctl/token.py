@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from agentosctl import duration
 from agentosctl.cluster import SECRET, WORKSPACE, Cluster, Resource
 from agentosctl.errors import CliError, Forbidden, NotFound
 
 SECRET_NAME = "agentos-jwt"  # noqa: S105 - the name of a Secret, not a secret
 LONGEST = timedelta(hours=24)
-"""Runtimes refuse tokens that live longer."""
+"""Every runtime refuses tokens that live longer."""
+USUAL = timedelta(minutes=15)
+"""How long a token lives when nobody says."""
 SHORTEST_SECRET = 32
 """Bytes; RFC 7518, section 3.2, asks for a key at least as long as the hash."""
 MOST_SCOPES = 100
@@ -37,7 +40,8 @@ class Wish:
     workspace: str
     user: str
     scopes: tuple[str, ...]
-    ttl: timedelta
+    ttl: timedelta | None
+    """None for the usual time, or the workspace's longest where that is shorter."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Signing:
     issuer: str
     audience: str
     workspace: str
+    longest: timedelta = LONGEST
+    """What the workspace's runtimes accept (spec.auth.maxTokenLifetime)."""
 
 
 def namespace_of(workspace: str) -> str:
@@ -57,7 +63,7 @@ def namespace_of(workspace: str) -> str:
 
 def check(wish: Wish) -> None:
     """Refuse what every runtime would refuse, before anything is read."""
-    if not timedelta(seconds=1) <= wish.ttl <= LONGEST:
+    if wish.ttl is not None and not timedelta(seconds=1) <= wish.ttl <= LONGEST:
         raise CliError("--ttl must be at least 1s and at most 24h: runtimes refuse tokens that live longer")
     if not USER.fullmatch(wish.user) or not wish.user.strip():
         raise CliError("--user must have 1 to 255 printable characters and not only blanks")
@@ -79,8 +85,20 @@ def claims(wish: Wish, signing: Signing, now: int) -> dict[str, Any]:
         "workspace_id": signing.workspace,
         "scopes": list(wish.scopes),
         "iat": now,
-        "exp": now + int(wish.ttl.total_seconds()),
+        "exp": now + int(_ttl(wish, signing).total_seconds()),
     }
+
+
+def _ttl(wish: Wish, signing: Signing) -> timedelta:
+    """The token's life; CliError when the workspace's runtimes would refuse it."""
+    if wish.ttl is None:
+        return min(USUAL, signing.longest)
+    if wish.ttl > signing.longest:
+        raise CliError(
+            f"--ttl must be at most {duration.text(signing.longest)} in the workspace {signing.workspace}: "
+            "its runtimes refuse tokens that live longer (spec.auth.maxTokenLifetime)"
+        )
+    return wish.ttl
 
 
 def mint(cluster: Cluster, wish: Wish, now: int) -> str:
@@ -149,4 +167,13 @@ def parse(secret: Resource, workspace: str) -> Signing:
             )
     if len(values["secret"].encode()) < SHORTEST_SECRET:
         raise CliError(f"{where} holds a secret of under {SHORTEST_SECRET} bytes, which runtimes do not accept")
-    return Signing(**values)
+    return Signing(**values, longest=_longest(secret))
+
+
+def _longest(secret: Resource) -> timedelta:
+    """The longest life of a token; a Secret without it is an earlier operator's."""
+    try:
+        text = base64.b64decode(secret.get("data", {}).get("max-lifetime-seconds", ""), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return LONGEST
+    return timedelta(seconds=int(text)) if re.fullmatch(r"[0-9]{1,6}", text) else LONGEST

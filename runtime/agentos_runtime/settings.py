@@ -18,6 +18,9 @@ from agentos_runtime.spec import SecretRef
 
 Environ = MutableMapping[str, str]
 
+LONGEST_LIFETIME = 24 * 3600
+"""Seconds that any token may be valid for."""
+
 
 @dataclass(frozen=True)
 class DatabaseSettings:
@@ -55,7 +58,7 @@ class AuthSettings:
     """Who must have issued the token."""
     leeway_seconds: int = 10
     """Clock skew that is forgiven."""
-    max_lifetime_seconds: int = 24 * 3600
+    max_lifetime_seconds: int = LONGEST_LIFETIME
     """A token that claims to live longer is refused, whoever signed it."""
 
 
@@ -134,7 +137,16 @@ def _auth(environ: Environ, *, laptop: bool) -> AuthSettings:
         secrets=keys,
         audience=_value(environ, "AGENTOS_JWT_AUDIENCE", "local" if laptop else None),
         issuer=environ.get("AGENTOS_JWT_ISSUER") or "agentos.hyvve.io",
+        max_lifetime_seconds=_lifetime(environ),
     )
+
+
+def _lifetime(environ: Environ) -> int:
+    """Seconds from one minute to a day: what the CRD admits, and what a laptop needs at most."""
+    text = environ.get("AGENTOS_JWT_MAX_LIFETIME") or str(LONGEST_LIFETIME)
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 60 <= int(text) <= LONGEST_LIFETIME:
+        raise _invalid(f"AGENTOS_JWT_MAX_LIFETIME {text!r} must be whole seconds from 60 to {LONGEST_LIFETIME}")
+    return int(text)
 
 
 def _value(environ: Environ, name: str, default: str | None) -> str:

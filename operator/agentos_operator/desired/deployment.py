@@ -58,12 +58,17 @@ def build_deployment(deployment: AgentDeployment, workspace: str, source: PodSou
         "template": {
             "metadata": {
                 "labels": labels,
-                "annotations": {f"{GROUP}/{name}-id": value for name, value in sorted(source.credentials.items())},
+                "annotations": {pods_id_annotation(name): value for name, value in sorted(source.credentials.items())},
             },
             "spec": _pod(deployment, workspace, source),
         },
     }
     return built
+
+
+def pods_id_annotation(purpose: str) -> str:
+    """Annotation of a pod that tells which credentials for ``purpose`` it was started with."""
+    return f"{GROUP}/{purpose}-id"
 
 
 def _pod(deployment: AgentDeployment, workspace: str, source: PodSource) -> Object:
@@ -151,6 +156,7 @@ def _environment(deployment: AgentDeployment, workspace: str, path_prefix: str) 
         _from_secret("AGENTOS_JWT_VERIFICATION_SECRETS", JWT_SECRET, "verification-secrets"),
         _from_secret("AGENTOS_JWT_ISSUER", JWT_SECRET, "issuer"),
         _from_secret("AGENTOS_JWT_AUDIENCE", JWT_SECRET, "audience"),
+        _from_secret("AGENTOS_JWT_MAX_LIFETIME", JWT_SECRET, "max-lifetime-seconds"),
     ]
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agentos_operator import reasons
 from agentos_operator.clients.kinds import SECRET, WORKSPACE
 from agentos_operator.conditions import Aspect, failed, held
+from agentos_operator.desired.secrets import (
+    DATABASE_POD_KEYS,
+    DATABASE_PODS_ID,
+    JWT_POD_KEYS,
+    JWT_PODS_ID,
+    pods_id,
+)
 from agentos_operator.naming import DATABASE_SECRET, JWT_SECRET, digest, workspace_of
 from agentos_operator.reconcile.context import Context
 from agentos_operator.resources.agent_deployment import AgentDeployment, SecretKey
 from agentos_operator.resources.common import Object, is_controlled_by
-from agentos_operator.resources.secret import secret_values
 
 DEPENDENCIES_READY = "DependenciesReady"
 
@@ -57,8 +62,8 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
     if problem and suspension is None:
         return problem
     credentials = {
-        "database-credentials": _content_id(own[0]),
-        "jwt-credentials": _content_id(own[1]),
+        DATABASE_PODS_ID: pods_id(own[0], DATABASE_POD_KEYS),
+        JWT_PODS_ID: pods_id(own[1], JWT_POD_KEYS),
         **({"secrets": _versions_id(secrets)} if secrets else {}),
     }
     complete = held(DEPENDENCIES_READY, "The workspace and all Secrets are there.")
@@ -127,12 +132,6 @@ def _problem(reference: SecretKey, secret: Object | None, namespace: str) -> Asp
 
 def _missing(reason: str, message: str, *, stalled: bool = False) -> Aspect:
     return failed(DEPENDENCIES_READY, reason, message, stalled=stalled)
-
-
-def _content_id(secret: Object | None) -> str:
-    """Changes with the values; 40 bits of a hash over 256 random ones tell nothing about them."""
-    values = secret_values(secret or {})
-    return hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:10]
 
 
 def _versions_id(secrets: Mapping[str, Object | None]) -> str:

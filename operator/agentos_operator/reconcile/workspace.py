@@ -20,21 +20,23 @@ from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.database_ca import ensure_database_ca
+from agentos_operator.reconcile.database_rotation import DatabaseWork
 from agentos_operator.reconcile.finalizer import set_finalizer
 from agentos_operator.reconcile.isolation.aspect import tell_isolation
+from agentos_operator.reconcile.jwt_rotation import JwtRotation
 from agentos_operator.reconcile.main_api import MAIN_API_READY, ensure_grant
 from agentos_operator.reconcile.members import ensure_members
 from agentos_operator.reconcile.own_host import reserved_hosts
 from agentos_operator.reconcile.retained import publish_retained
+from agentos_operator.reconcile.rotation_report import RotationReport
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.reconcile.suspension import find_suspension
 from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database, server_safety
 from agentos_operator.reconcile.workspace_deletion import delete_workspace, deletion_prevented, holds_back
-from agentos_operator.reconcile.workspace_secrets import ensure_jwt_secret
 from agentos_operator.resources.common import Object, is_controlled_by
 from agentos_operator.resources.workspace import Workspace, parse_workspace
 from agentos_operator.settings import DatabaseServer
-from agentos_operator.workqueue import SETTLED, UNSETTLED, Again, Key
+from agentos_operator.workqueue import Again, Key
 
 NAMESPACE_READY = "NamespaceReady"
 CREDENTIALS_READY = "CredentialsReady"
@@ -54,19 +56,22 @@ async def reconcile_workspace(context: Context, key: Key) -> Again | None:
     workspace = parse_workspace(body)
     if workspace.meta.deleting and not holds_back(workspace):
         return await delete_workspace(context, body, workspace)
-    aspects, fields = await _provision(context, body, workspace)
+    report = RotationReport(body.get("status", {}))
+    aspects, fields = await _provision(context, body, workspace, report)
     server = context.settings.server(workspace.database.server)
     isolation, found = tell_isolation(context, body, workspace, server, aspects)
     aspects, fields = [*aspects, *isolation], {**fields, **found}
     if workspace.meta.deleting:
         aspects = [deletion_prevented(), *aspects]
     conditions = build_conditions(aspects, "Namespace, database and credentials are ready.", workspace.meta.generation)
-    if await write_status(context.kubernetes, body, conditions, fields, context.now()):
+    if await write_status(context.kubernetes, body, conditions, report.complete(fields), context.now()):
         await _wake_deployments(context, workspace)
-    return SETTLED if is_ready(conditions) else UNSETTLED
+    return Again(is_ready(conditions), report.within)
 
 
-async def _provision(context: Context, body: Object, workspace: Workspace) -> tuple[list[Aspect], Object]:
+async def _provision(
+    context: Context, body: Object, workspace: Workspace, report: RotationReport
+) -> tuple[list[Aspect], Object]:
     """What holds of the workspace after this attempt, and the fields of its status."""
     settings = context.settings.server(workspace.database.server)
     server = context.databases.get(workspace.database.server)
@@ -80,13 +85,17 @@ async def _provision(context: Context, body: Object, workspace: Workspace) -> tu
         return _not_begun(fault), {}
     if FINALIZER not in workspace.meta.finalizers:
         await set_finalizer(context, body, present=True)
-    aspects, fields = await _provision_owned(context, workspace, settings, server)
+    aspects, fields = await _provision_owned(context, workspace, settings, server, report)
     # What runs already keeps the quota that it has, and everything else of it is kept as it should be.
     return [*([fault] if fault else []), *aspects], fields
 
 
 async def _provision_owned(
-    context: Context, workspace: Workspace, settings: DatabaseServer, server: PostgresServer
+    context: Context,
+    workspace: Workspace,
+    settings: DatabaseServer,
+    server: PostgresServer,
+    report: RotationReport,
 ) -> tuple[list[Aspect], Object]:
     children = Children(context.kubernetes, context.ledger, workspace.meta.uid)
     objects = build_workspace_objects(workspace, settings, context.settings)
@@ -98,15 +107,21 @@ async def _provision_owned(
     inside, authorities, database, credentials = await asyncio.gather(
         attempt(NAMESPACE_READY, _furnish(context, children, workspace, objects)),
         attempt(NAMESPACE_READY, ensure_database_ca(children, workspace, server, NAMESPACE_READY)),
-        attempt(DATABASE_READY, ensure_database(context, children, workspace, names, place)),
-        attempt(CREDENTIALS_READY, _issue(children, workspace)),
+        attempt(DATABASE_READY, ensure_database(DatabaseWork(context, children, workspace, names, place, report))),
+        attempt(CREDENTIALS_READY, _issue(JwtRotation(context, children, workspace, report))),
     )
     if NETWORK_POLICY.kind in children.changed:
         context.isolation.suspected.add(workspace.meta.uid)
     if SECRET.kind in children.changed:
         await _wake_deployments(context, workspace)
     await publish_retained(context, workspace.database.server, server)
-    aspects = [inside if authorities.holds else authorities, database, credentials, server_safety(place)]
+    aspects = [
+        inside if authorities.holds else authorities,
+        database,
+        credentials,
+        *report.aspects(),
+        server_safety(place),
+    ]
     if workspace.suspended:
         aspects.append(await attempt(SUSPENDED, find_suspension(context, workspace)))
     routing = context.settings.routing
@@ -202,8 +217,8 @@ async def _furnish(context: Context, children: Children, workspace: Workspace, o
     return held(NAMESPACE_READY, f"Namespace {workspace.namespace} is isolated and has its quota.")
 
 
-async def _issue(children: Children, workspace: Workspace) -> Aspect:
-    await ensure_jwt_secret(children, workspace)
+async def _issue(rotation: JwtRotation) -> Aspect:
+    await rotation.run()
     return held(CREDENTIALS_READY, f"Tokens are signed with the key secret of Secret {JWT_SECRET}.")
 
 

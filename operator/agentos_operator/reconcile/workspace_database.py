@@ -14,11 +14,8 @@ from agentos_operator.clients.postgres import (
     WorkspaceDatabase,
 )
 from agentos_operator.conditions import Aspect, failed, held
-from agentos_operator.database_names import DatabaseNames
-from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
-from agentos_operator.reconcile.workspace_secrets import ensure_database_secret
-from agentos_operator.resources.workspace import Workspace
+from agentos_operator.reconcile.database_rotation import DatabaseRotation, DatabaseWork
 
 DATABASE_READY = "DatabaseReady"
 DATABASE_SERVER_SAFE = "DatabaseServerSafe"
@@ -32,12 +29,10 @@ _REASONS: dict[type[DatabaseError], str] = {
 }
 
 
-async def ensure_database(
-    context: Context, children: Children, workspace: Workspace, names: DatabaseNames, server: PostgresServer
-) -> Aspect:
+async def ensure_database(work: DatabaseWork) -> Aspect:
     """The workspace's Secret, schema and roles exist and fit each other."""
-    # The Secret comes first: a role whose password nobody stored could never be used.
-    credential = await ensure_database_secret(children, workspace, names, server)
+    context, workspace, names, server = work.context, work.workspace, work.names, work.server
+    rotation = await DatabaseRotation.begin(work)
     desired = WorkspaceDatabase(
         names=names,
         uid=workspace.meta.uid,
@@ -47,7 +42,8 @@ async def ensure_database(
     )
     verify = _verification_is_due(context, workspace.meta.uid)
     try:
-        ensured = await server.ensure_workspace(desired, {names.login_a: credential}, verify_logins=verify)
+        ensured = await server.ensure_workspace(desired, rotation.credentials, verify_logins=verify)
+        await rotation.advance(desired)
     except DatabaseError as error:
         return database_failure(error)
     if verify:

@@ -8,6 +8,7 @@ from typing import Any
 
 from agentos_operator.naming import namespace_of
 from agentos_operator.resources.common import Meta, Owner, parse_meta, quantities
+from agentos_operator.resources.rotation import RotationSpec, parse_rotation
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Workspace:
     deletion_policy: str
     adopt_namespace: bool
     database: DatabaseSpec
+    rotation: RotationSpec
     quota: QuotaSpec
     egress: tuple[EgressRule, ...]
     members: tuple[Member, ...]
@@ -115,6 +117,7 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
             connection_limit=spec["database"]["connectionLimit"],
             statement_timeout_ms=_milliseconds(spec["database"]["statementTimeout"]),
         ),
+        rotation=parse_rotation(body),
         quota=_parse_quota(spec["quota"]),
         egress=tuple(_parse_egress(rule) for rule in spec["network"]["egress"]),
         members=tuple(Member(each["role"], each["kind"], each["name"]) for each in spec.get("members", ())),

@@ -59,6 +59,8 @@ def test_status_tells_where_everything_is(stage: Stage, acme: str) -> None:
         "name": f"ws-{acme}",
         "uid": stage.child("Namespace", "", f"ws-{acme}")["metadata"]["uid"],
     }
+    made = {body["status"][part].pop("lastRotationTime") for part in ("database", "auth")}
+    assert all(time <= body["status"]["conditions"][0]["lastTransitionTime"] for time in made)
     assert body["status"]["database"] == {
         "server": "default",
         "database": stage.database,

@@ -33,6 +33,7 @@ def test_a_workspace_needs_no_more_than_a_display_name(api_server: ApiServer, fr
             "connectionLimit": 40,
             "statementTimeout": "30s",
         },
+        "auth": {"maxTokenLifetime": "24h"},
         "quota": {"profile": "standard"},
         "network": {"egress": []},
     }

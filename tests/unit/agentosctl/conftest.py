@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -47,6 +47,11 @@ class FakeCluster:
             and namespace in (None, place)
             and wanted.items() <= item["metadata"].get("labels", {}).items()
         ]
+
+    def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str]) -> None:
+        """Set annotations."""
+        self._check("patch", kind, name, None)
+        self.get(kind, name)["metadata"].setdefault("annotations", {}).update(annotations)
 
     def _check(self, verb: str, kind: Kind, name: str, namespace: str | None) -> None:
         self.read.append((verb, kind.plural))

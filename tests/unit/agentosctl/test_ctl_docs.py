@@ -15,7 +15,7 @@ COMMANDS = re.findall(r"(?:^    |\$\()agentosctl ([^#\n)]+)", TEXT, re.MULTILINE
 
 
 def test_there_are_commands_to_try() -> None:
-    assert {command.split()[0] for command in COMMANDS} == {"status", "token", "retained"}
+    assert {command.split()[0] for command in COMMANDS} == {"status", "token", "retained", "rotate"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

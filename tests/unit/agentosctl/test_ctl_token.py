@@ -161,4 +161,4 @@ def test_arguments_that_mean_nothing(run: Run, capsys: Captured, arguments: tupl
 
 
 def test_the_secret_is_in_no_representation() -> None:
-    assert SECRET_TEXT not in repr(token.Signing(**GOOD))
+    assert SECRET_TEXT not in repr(token.Signing(**GOOD, longest=token.LONGEST))

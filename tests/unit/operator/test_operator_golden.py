@@ -71,8 +71,8 @@ def _build(case: str) -> list[Object]:
 
 def _secrets(workspace: Workspace, given: Object) -> list[Object]:
     return [
-        build_database_secret(workspace, DatabaseLogin(**given["login"]), given["databaseCredentialsId"]),
-        build_jwt_secret(workspace, given["signingSecret"], given["signingSecretId"]),
+        build_database_secret(workspace, DatabaseLogin(**given["login"]), given["private"], given["annotations"]),
+        build_jwt_secret(workspace, given["signer"], given["verifiers"], given["annotations"]),
     ]
 
 
@@ -207,11 +207,14 @@ def test_the_secrets_hold_their_values_under_the_keys_that_the_pods_read() -> No
         {key: b64decode(value).decode() for key, value in body["data"].items()}
         for body in _build("the-secrets-of-a-workspace")
     )
-    assert database.keys() == {"url", "schema", "username", "password", "host", "port", "database"}
+    connection = {"url", "schema", "username", "password", "host", "port", "database"}
+    assert database.keys() == connection | {"next-password", "previous-password"}
     assert database["url"] == (
         "postgresql://ws_1_a:planted-database-password@pg.example.com:5432/agentos?sslmode=require"
     )
-    assert jwt["verification-secrets"] == jwt["secret"] == "planted-signing-secret-of-more-than-32-bytes"
+    earlier, signer = jwt["verification-secrets"].split()
+    assert signer == jwt["secret"] != earlier
+    assert jwt["max-lifetime-seconds"] == "86400"
     assert jwt["audience"] == "6f1f7c1e-0000-4000-8000-000000000001"
     assert jwt["workspace"] == "acme"
 

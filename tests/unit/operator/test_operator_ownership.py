@@ -278,8 +278,10 @@ async def test_a_missing_or_empty_key_is_named(
 @pytest.mark.parametrize(
     ("name", "key", "credential"),
     [
-        ("agentos-database", "value", "database-credentials"),
-        ("agentos-jwt", "value", "jwt-credentials"),
+        ("agentos-database", "url", "database-credentials"),
+        ("agentos-database", "schema", "database-credentials"),
+        ("agentos-jwt", "verification-secrets", "jwt-credentials"),
+        ("agentos-jwt", "max-lifetime-seconds", "jwt-credentials"),
         ("openai", "api-key", "secrets"),
         ("crm", "token", "secrets"),
     ],
@@ -293,3 +295,19 @@ async def test_a_changed_secret_changes_the_id_that_its_pods_carry_and_no_other(
     live["metadata"]["resourceVersion"] = "999"
     after = (await present(context, deployment)).credentials
     assert {each for each in before if before[each] != after[each]} == {credential}
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("agentos-database", "next-password"),
+        ("agentos-database", "previous-password"),
+        ("agentos-jwt", "secret"),
+    ],
+)
+async def test_what_pods_do_not_use_restarts_none(
+    context: Context, cluster: Cluster, deployment: AgentDeployment, name: str, key: str
+) -> None:
+    before = (await present(context, deployment)).credentials
+    cluster.objects["Secret", "ws-acme", name]["data"][key] = b64encode(b"planted-new").decode()
+    assert (await present(context, deployment)).credentials == before

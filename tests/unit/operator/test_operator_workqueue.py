@@ -201,3 +201,26 @@ def test_repetitions_of_many_resources_are_spread_by_jitter(monkeypatch: pytest.
 def test_a_key_reads_as_a_path() -> None:
     assert str(Key("AgentDeployment", "ws-acme", "support")) == "AgentDeployment/ws-acme/support"
     assert str(ACME) == "Workspace/acme"
+
+
+async def _times_of(answer: Again, until: float) -> list[float]:
+    recorder = Recorder(answer)
+    queue = Queue(recorder, RESYNC)
+    queue.mark(ACME)
+    await run(queue, until)
+    return recorder.times
+
+
+def test_what_falls_due_before_the_resync_is_looked_at_in_time() -> None:
+    times = simulate(_times_of(Again(settled=True, within=60.0), 130.0))
+    assert times == pytest.approx([0.0, 60.0, 120.0])
+
+
+def test_what_falls_due_after_the_resync_waits_for_no_longer_than_that() -> None:
+    times = simulate(_times_of(Again(settled=True, within=1e7), RESYNC + 1))
+    assert times == pytest.approx([0.0, RESYNC])
+
+
+def test_what_is_overdue_does_not_turn_in_a_circle() -> None:
+    times = simulate(_times_of(Again(settled=True, within=-5.0), FIRST_DELAY * 2.5))
+    assert times == pytest.approx([0.0, FIRST_DELAY, FIRST_DELAY * 2])

@@ -80,6 +80,7 @@ def test_a_runtime_on_a_shared_host_takes_off_exactly_the_path_that_its_route_ma
     environ = {each["name"]: each.get("value", "of-a-secret-of-thirty-two-bytes-or-more") for each in container["env"]}
     environ["AGENTOS_DATABASE_URL"] = "postgresql://login@db/agentos"
     environ["AGENTOS_DATABASE_SCHEMA"] = "ws_1"
+    environ["AGENTOS_JWT_MAX_LIFETIME"] = "3600"
     settings = settings_from(environ)
     (rule,) = objects["HTTPRoute"]["spec"]["rules"]
     assert [match["path"]["value"] for match in rule["matches"]] == [settings.path_prefix] == ["/acme/support"]

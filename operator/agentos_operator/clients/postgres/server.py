@@ -19,7 +19,7 @@ from agentos_operator.clients.postgres.errors import DatabaseForbidden, Database
 from agentos_operator.clients.postgres.hardening import ServerFacts
 from agentos_operator.clients.postgres.registry import Retained
 from agentos_operator.clients.postgres.removal import Removal
-from agentos_operator.clients.postgres.sessions import end_role_changes
+from agentos_operator.clients.postgres.sessions import end_role_changes, end_sessions
 from agentos_operator.clients.postgres.settings import ServerSettings, login_url
 from agentos_operator.clients.postgres.workspace import (
     Plan,
@@ -127,6 +127,16 @@ class PostgresServer:
             if "too many connections for role" not in str(refused):
                 raise
         return True
+
+    async def end_sessions(self, desired: WorkspaceDatabase, login: str) -> None:
+        """End what the login role has open; it keeps new ones out only when it can no longer log in."""
+
+        async def end(session: Session) -> None:
+            facts = await gather(session, self.settings.database, desired.names)
+            check_ownership(self.settings.name, facts, desired.names, desired.uid)
+            await end_sessions(session, self.settings, desired.names, facts, login)
+
+        await self.run(end)
 
     async def retain_workspace(self, names: DatabaseNames, uid: str, workspace: str = "") -> Removal:
         """End the tenant's access and keep its data, noted as that of ``workspace``; sessions are ended too."""

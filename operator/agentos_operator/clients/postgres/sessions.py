@@ -73,6 +73,20 @@ async def end_role_changes(session: Session, names: DatabaseNames, facts: Facts)
     return bool(holding)
 
 
+async def end_sessions(
+    session: Session, settings: ServerSettings, names: DatabaseNames, facts: Facts, login: str
+) -> None:
+    """End all sessions of one login role; DatabaseBusy when one does not go."""
+    if login not in facts.roles or not await session.fetch(_ALIVE, {"roles": [login]}):
+        return
+    await join(session, facts, [login])
+    await _terminate(session, [login])
+    alive = await session.fetch(_ALIVE, {"roles": [login]})
+    await _leave(session, facts, [login])
+    if alive:
+        raise busy(settings, names, alive)
+
+
 async def join(session: Session, facts: Facts, roles: Sequence[str]) -> None:
     """Become a member of ``roles`` unless ``facts`` say that we need not."""
     options = sql.SQL(" WITH INHERIT TRUE, SET TRUE" if facts.version >= GRANT_OPTIONS_SINCE else "")
