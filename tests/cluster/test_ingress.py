@@ -5,9 +5,11 @@ The operator's configuration is changed as an administrator would, by ``helm upg
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ import pytest
 import yaml
 
 from local import cluster, demo
+from local.pki import Authority, Identity
 from tests.cluster import contour
 from tests.cluster.conftest import NAME
 from tests.cluster.tenancy import Tenancy, ask, eventually
@@ -29,6 +32,7 @@ class Front:
     """Where requests enter the cluster."""
 
     address: str
+    https: str = ""
 
     def client(self, host: str, prefix: str = "", bearer: str | None = None) -> httpx.Client:
         """HTTP to ``host``, wherever its name resolves."""
@@ -40,7 +44,7 @@ class Front:
 def front(tenancy: Tenancy) -> Iterator[Front]:
     """Contour's address on the node. In the end the operator routes through its Gateway again."""
     node = contour.install(cluster.Cluster(NAME))
-    yield Front(f"http://{node}:{contour.HTTP_PORT}")
+    yield Front(f"http://{node}:{contour.HTTP_PORT}", f"https://{node}:{contour.HTTPS_PORT}")
     demo.install(tenancy.kubeconfig, demo.ensure_images(), tenancy.port)
     eventually(lambda: _has(tenancy, "httproute") and not _has(tenancy, "ingress"))
     tenancy.kubectl("rollout", "status", "deployment/support", "-n", "ws-acme", "--timeout=120s")
@@ -84,6 +88,14 @@ def answers(client: httpx.Client, path: str) -> httpx.Response:
     return found[0]
 
 
+def _is_served(client: httpx.Client, shown: dict[str, Any]) -> bool:
+    """Whether the host answers with a certificate that is trusted; until then the controller closes."""
+    try:
+        return client.get("/health", **shown).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 @pytest.fixture(scope="module")
 def ingress(tenancy: Tenancy, front: Front) -> Front:
     """The operator writes Ingresses for Contour, with the main API below ``/api``."""
@@ -122,6 +134,28 @@ def test_api_leads_to_the_main_api_with_the_callers_host_and_path(ingress: Front
         assert answers(client, "/api/users?page=2").json() == {"host": HOST, "path": "/api/users?page=2"}
         assert client.get("/api").json()["path"] == "/api"
         assert client.get("/apiary").status_code == 401, "that path is the runtime's"
+
+
+def test_a_wildcard_certificate_serves_a_generated_host_over_https(
+    tenancy: Tenancy, ingress: Front, tmp_path: Path
+) -> None:
+    authority = Authority.create(tmp_path / "pki")
+    authority.issue(Identity("wildcard", "wildcard", hosts=(f"*.{demo.BASE_DOMAIN}",)))
+    files = (f"--cert={authority.certificate('wildcard')}", f"--key={authority.key('wildcard')}")
+    for namespace in ("ws-acme", "platform-api"):
+        tenancy.kubectl("create", "secret", "tls", "wildcard", "-n", namespace, *files)
+    certificate = {"className": "contour", "certificate": "Secret", "secretName": "wildcard"}
+    configure(tenancy, **{**INGRESS, "ingress": certificate}, scheme="https", api=API)
+    wait_for_url(tenancy, f"https://{HOST}:{tenancy.port}")
+    trust = ssl.create_default_context(cafile=str(authority.certificate()))
+    with httpx.Client(base_url=ingress.https, headers={"Host": HOST}, verify=trust, timeout=60) as client:
+        shown: dict[str, Any] = {"extensions": {"sni_hostname": HOST}}
+        eventually(lambda: _is_served(client, shown), 60)
+        headers = {"Authorization": f"Bearer {tenancy.token('acme')}"}
+        form = {"message": "hello", "stream": "false"}
+        answer = client.post("/agents/support/runs", data=form, headers=headers, **shown)
+        assert answer.json()["status"] == "COMPLETED"
+        assert client.get("/api/users", **shown).json()["host"] == HOST
 
 
 def test_a_path_of_a_shared_host_leads_to_its_deployment_through_contour(tenancy: Tenancy, ingress: Front) -> None:
