@@ -25,18 +25,21 @@ def build_database_ca(workspace: Workspace, certificates: str) -> Object:
     return config_map
 
 
-def mount_database_ca(objects: DeploymentObjects) -> DeploymentObjects:
-    """``objects`` with the authorities where ``sslrootcert`` of the workspace's URL looks for them."""
-    deployment = objects.deployment
-    template = deployment["spec"]["template"]
-    pod = template["spec"]
+def mount_database_ca(pod: Object) -> Object:
+    """The pod's spec with the authorities where ``sslrootcert`` of the workspace's URL looks for them."""
     (container,) = pod["containers"]
     mount = {"name": VOLUME, "mountPath": str(DATABASE_CA_FILE.parent), "readOnly": True}
     volume = {"name": VOLUME, "configMap": {"name": DATABASE_CA_CONFIG_MAP}}
-    mounted = {
+    return {
         **pod,
-        "containers": [{**container, "volumeMounts": [*container["volumeMounts"], mount]}],
-        "volumes": [*pod["volumes"], volume],
+        "containers": [{**container, "volumeMounts": [*container.get("volumeMounts", ()), mount]}],
+        "volumes": [*pod.get("volumes", ()), volume],
     }
-    spec = {**deployment["spec"], "template": {**template, "spec": mounted}}
+
+
+def deployment_with_database_ca(objects: DeploymentObjects) -> DeploymentObjects:
+    """``objects`` whose pods can verify their database server."""
+    deployment = objects.deployment
+    template = deployment["spec"]["template"]
+    spec = {**deployment["spec"], "template": {**template, "spec": mount_database_ca(template["spec"])}}
     return replace(objects, deployment={**deployment, "spec": spec})

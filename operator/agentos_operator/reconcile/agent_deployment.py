@@ -18,7 +18,7 @@ from agentos_operator.clients.kinds import (
 )
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_ready, waiting
 from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
-from agentos_operator.desired.database_ca import mount_database_ca
+from agentos_operator.desired.database_ca import deployment_with_database_ca
 from agentos_operator.naming import deployment_labels, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
@@ -107,7 +107,7 @@ async def _run(
     )
     server = context.settings.server(found.body["spec"]["database"]["server"])
     if server and server.ca_file:
-        objects = mount_database_ca(objects)
+        objects = deployment_with_database_ca(objects)
     aspect_type = SUSPENDED if found.suspended else AVAILABLE
     workload = await attempt(aspect_type, _apply_workload(context, children, deployment, objects, found.suspension))
     route = await attempt(ROUTE_READY, _route(context, children, deployment, found, objects))

@@ -25,8 +25,11 @@ MOST = 3000
 
 
 async def publish_retained(context: Context, name: str, server: PostgresServer) -> None:
-    """Have the ConfigMap say what ``server``, called ``name``, retains, if that is news."""
-    if server.retained is None or context.published.get(name) == server.retained:
+    """Have the ConfigMap say what ``server``, called ``name``, retains, once after each look at that.
+
+    A look comes every ten minutes, so a ConfigMap that somebody edited or deleted is put back by then.
+    """
+    if server.retained is None or context.published.get(name) is server.retained:
         return
     async with context.publishing:
         entries = server.retained

@@ -143,3 +143,35 @@ def test_a_prepared_transaction_of_the_tenant_does_not_hold_up_the_deletion(stag
     stage.api.delete("Workspace", name)
     stage.wait_until_gone("Workspace", name)
     assert stage.sql(f"SELECT gid FROM pg_prepared_xacts WHERE gid = '{name}'") == []
+
+
+def test_a_backup_of_a_workspaces_own_database_is_named_and_the_drop_goes_on_after_it(stage: Stage) -> None:
+    name = stage.ready_workspace(database={"isolation": "Database"}, deletionPolicy="Delete")
+    names = stage.names(stage.child("Workspace", "", name))
+    with stage.postgres.connect(names.database) as backup:
+        stage.api.delete("Workspace", name)
+        body = stage.wait_for("Workspace", name, status="False", reason="DatabaseBusy")
+        assert f"database {names.database} is in use by pid {backup.info.backend_pid}" in condition(body)["message"]
+        assert stage.child("Namespace", "", f"ws-{name}")
+    stage.wait_until_gone("Workspace", name)
+    assert stage.roles(names) == {}
+
+
+def test_a_missing_right_to_create_databases_is_told_and_the_workspace_goes_on_once_it_is_there(stage: Stage) -> None:
+    stage.sql("ALTER ROLE {} NOCREATEDB", stage.role)
+    try:
+        name = stage.apply_workspace(new_name(), database={"isolation": "Database"})["metadata"]["name"]
+        body = stage.wait_for("Workspace", name, status="False", reason="DatabaseForbidden")
+        assert f'ALTER ROLE "{stage.role}" CREATEDB' in condition(body)["message"]
+    finally:
+        stage.sql("ALTER ROLE {} CREATEDB", stage.role)
+    stage.wait_for("Workspace", name)
+
+
+def test_the_list_of_retained_data_is_made_again_after_it_was_deleted(stage: Stage) -> None:
+    before, gone = stage.ready_workspace(), stage.ready_workspace()
+    stage.api.delete("Workspace", before)
+    eventually(lambda: before in [each["workspace"] for each in retained(stage)], "the first is listed")
+    stage.api.delete("ConfigMap", "agentos-retained", SYSTEM_NAMESPACE)
+    stage.api.delete("Workspace", gone)
+    eventually(lambda: {before, gone} <= {each["workspace"] for each in retained(stage)}, "both are listed")

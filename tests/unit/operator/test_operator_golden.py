@@ -16,7 +16,7 @@ import yaml
 
 from agentos_operator.clients.kinds import KINDS
 from agentos_operator.desired.agent_deployment import build_deployment_objects
-from agentos_operator.desired.database_ca import build_database_ca, mount_database_ca
+from agentos_operator.desired.database_ca import build_database_ca, deployment_with_database_ca
 from agentos_operator.desired.secrets import DatabaseLogin, build_database_secret, build_jwt_secret
 from agentos_operator.desired.workspace import build_workspace_objects
 from agentos_operator.resources.agent_deployment import parse_agent_deployment
@@ -57,7 +57,7 @@ def _build(case: str) -> list[Object]:
             deployment, given["workspaceName"], given["credentials"], settings, own_host=given.get("ownHost")
         )
         if given.get("databaseCa"):
-            bundle = mount_database_ca(bundle)
+            bundle = deployment_with_database_ca(bundle)
         return [bundle.config_map, bundle.deployment, bundle.service, bundle.disruption_budget, bundle.route]
     workspace = parse_workspace(given["workspace"])
     if "login" in given:

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from agentos_operator.clients.kinds import WORKSPACE
 from agentos_operator.conditions import is_ready
+from agentos_operator.desired.database_ca import mount_database_ca
 from agentos_operator.desired.isolation_probe import build_breach_event, build_probe
 from agentos_operator.errors import ApiError
 from agentos_operator.reconcile.context import Context
@@ -63,6 +64,8 @@ async def _run(
 ) -> Finding:
     current = fingerprint(body, workspace, server, context.settings)
     pod = build_probe(workspace, context.settings.runtime_image, await gather_targets(context, workspace, server))
+    if server.ca_file:
+        pod = {**pod, "spec": mount_database_ca(pod["spec"])}
     result = taken or await run_probe(context, pod)
     now = context.now()
     if isinstance(result, Verdict):
