@@ -78,7 +78,8 @@ def values(found: Found, port: int) -> dict[str, Any]:
     """The chart's values for this cluster: our own images, and addresses that this host can reach."""
     return {
         "image": _image(found["agentos-operator"]),
-        "runtime": {"image": _image(found["agentos-runtime"])},
+        # Images that were built here may be tried out; nobody else can put one under this name.
+        "runtime": {"image": _image(found["agentos-runtime"]), "allowedImages": ["localhost/"]},
         "database": {"embedded": {"image": _image(found["agentos-postgres"])}},
         "routing": {
             "baseDomain": BASE_DOMAIN,

@@ -16,7 +16,8 @@ from agentos_operator.resources.common import Object
 
 # Written by controllers into objects of ours as part of their own work.
 _CONTROLLER_ANNOTATIONS = ("deployment.kubernetes.io/",)
-_UNOWNED_FIELDS = ("apiVersion", "kind", "metadata", "status")
+UNOWNED_FIELDS = ("apiVersion", "kind", "metadata", "status")
+"""Parts of an object that are not ours to decide as a whole."""
 
 
 @dataclass(frozen=True, order=True)
@@ -42,6 +43,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self._entries: dict[ChildRef, _Entry] = {}
+        self.harmless: set[str] = set()
+        """What the API server was seen to add to objects of ours by itself (``strangers.additions``)."""
 
     def is_current(self, desired: Object) -> bool:
         """Whether exactly ``desired`` was applied and nobody is known to have changed it since."""
@@ -109,7 +112,7 @@ def _owned_state(body: Object) -> bytes:
         for key, value in metadata.get("annotations", {}).items()
         if not key.startswith(_CONTROLLER_ANNOTATIONS)
     }
-    state = {key: value for key, value in body.items() if key not in _UNOWNED_FIELDS}
+    state = {key: value for key, value in body.items() if key not in UNOWNED_FIELDS}
     return _digest(
         {
             "labels": metadata.get("labels", {}),

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from agentos_operator.errors import SettingsError
+from agentos_operator.image_names import check_prefix
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, Field(min_length=1, max_length=253)]
@@ -297,6 +298,8 @@ class Settings(_Section):
 
     runtime_image: Name
     """Image of AgentDeployments that name none."""
+    allowed_images: tuple[Annotated[str, AfterValidator(check_prefix)], ...] = ()
+    """Where images may come from that AgentDeployments name, beside ``runtime_image`` itself; ``*`` for anywhere."""
     tenant_cluster_role: Name = "agentos-operator-tenant"
     """ClusterRole that the operator binds to itself in every workspace's Namespace."""
     member_cluster_roles: MemberClusterRoles = MemberClusterRoles()

@@ -8,7 +8,7 @@ level-based, so its queue tries again as a whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -94,6 +94,12 @@ class Kubernetes:
         path = _path(kind, body) + (f"/{subresource}" if subresource else "")
         return await self._request("PATCH", kind, path, body, {"fieldManager": FIELD_MANAGER, "force": "true"})
 
+    async def amend(self, body: Object, operations: Sequence[Object]) -> Object:
+        """Change the object that ``body`` names by JSON Patch (RFC 6902); Invalid when a ``test`` does not hold."""
+        kind = KINDS[body["kind"]]
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._request("PATCH", kind, _path(kind, body), operations, query)
+
     async def delete(self, kind: Kind, name: str, namespace: str | None, uid: str) -> None:
         """Delete the object with ``uid``; one that is gone or has another UID is left alone."""
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
@@ -107,12 +113,11 @@ class Kubernetes:
         method: str,
         kind: Kind,
         path: str,
-        body: Object | None = None,
+        body: Object | Sequence[Object] | None = None,
         query: Mapping[str, str] | None = None,
         accept: str = "application/json",
     ) -> Object:
-        # The only PATCH that we send is an apply; JSON is YAML.
-        content_type = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
+        content_type = _media_type(method, body)
         try:
             request = await self._api.param_serialize(
                 method,
@@ -144,6 +149,13 @@ async def connect() -> Kubernetes:
         await config.load_kube_config(client_configuration=configuration)
     configuration.retries = None
     return Kubernetes(ApiClient(configuration))
+
+
+def _media_type(method: str, body: Object | Sequence[Object] | None) -> str:
+    if method != "PATCH":
+        return "application/json"
+    # JSON is YAML, and a list can only be a list of operations.
+    return "application/apply-patch+yaml" if isinstance(body, dict) else "application/json-patch+json"
 
 
 def _error(status: int, request: str, kind: Kind, text: bytes) -> ApiError:

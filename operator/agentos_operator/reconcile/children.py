@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentos_operator.clients.kinds import KINDS, NETWORK_POLICY, Kind
+from agentos_operator.clients.kinds import KINDS, Kind
 from agentos_operator.clients.kubernetes import Kubernetes
-from agentos_operator.errors import NotOwned
+from agentos_operator.errors import Invalid, NotOwned
 from agentos_operator.ledger import Ledger
+from agentos_operator.reconcile.strangers import additions, must_be_remade, owned_part, replacement
 from agentos_operator.resources.common import Object, is_controlled_by
 
 
@@ -31,9 +32,7 @@ class Children:
         if self._ledger.is_current(desired):
             return False
         live = await self._find_own(desired)
-        if live is not None and (closed := _without_openings(desired, live)):
-            await self._kubernetes.apply(closed)
-        applied = await self._kubernetes.apply(desired)
+        applied = await (self._kubernetes.apply(desired) if live is None else self._change(desired, live))
         self._ledger.record(desired, applied)
         changed = live is None or live["metadata"]["resourceVersion"] != applied["metadata"]["resourceVersion"]
         if changed:
@@ -61,6 +60,31 @@ class Children:
         self._ledger.observe(live, deleted=False)
         return live if is_controlled_by(live, self._owner_uid) else None
 
+    async def _change(self, desired: Object, live: Object) -> Object:
+        """Make an object that is there exactly ``desired``."""
+        if must_be_remade(desired, live):
+            metadata = live["metadata"]
+            kind = KINDS[desired["kind"]]
+            await self._kubernetes.delete(kind, metadata["name"], metadata.get("namespace"), metadata["uid"])
+            return await self._kubernetes.apply(desired)
+        try:
+            applied = await self._kubernetes.apply(desired)
+        except Invalid:
+            # What a stranger has put in can contradict ours, such as a value beside our reference.
+            await self._kubernetes.amend(desired, replacement(desired, live))
+            return await self._kubernetes.apply(desired)
+        return await self._without_strangers(desired, applied)
+
+    async def _without_strangers(self, desired: Object, applied: Object) -> Object:
+        """The object without what others have put into our part of it; asks once for each kind of addition."""
+        extra = additions(desired, applied)
+        if extra in self._ledger.harmless:
+            return applied
+        replaced = await self._kubernetes.amend(desired, replacement(desired, applied))
+        if owned_part(replaced) == owned_part(applied):
+            self._ledger.harmless.add(extra)
+        return replaced
+
     async def _find_own(self, desired: Object) -> Object | None:
         metadata = desired["metadata"]
         live = await self._kubernetes.find(KINDS[desired["kind"]], metadata["name"], metadata.get("namespace"))
@@ -70,16 +94,3 @@ class Children:
                 "rename or delete it"
             )
         return live
-
-
-def _without_openings(desired: Object, live: Object) -> Object | None:
-    """``desired`` with empty lists for openings that somebody added to a NetworkPolicy that has none.
-
-    An apply leaves fields alone that it does not name. To name these always would be a write each time, because the
-    API server does not store empty lists.
-    """
-    if desired["kind"] != NETWORK_POLICY.kind:
-        return None
-    spec = desired["spec"]
-    added: Object = {key: [] for key in ("ingress", "egress") if key not in spec and live["spec"].get(key)}
-    return {**desired, "spec": {**spec, **added}} if added else None

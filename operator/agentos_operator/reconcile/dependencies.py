@@ -16,6 +16,7 @@ from agentos_operator.desired.secrets import (
     JWT_PODS_ID,
     pods_id,
 )
+from agentos_operator.image_names import is_allowed
 from agentos_operator.naming import DATABASE_SECRET, JWT_SECRET, digest, workspace_of
 from agentos_operator.reconcile.context import Context
 from agentos_operator.resources.agent_deployment import AgentDeployment, SecretKey
@@ -57,7 +58,7 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
             reasons.WORKSPACE_NOT_READY, f"Workspace {name} has no credentials yet; see its conditions."
         )
     else:
-        problem = _first_problem(deployment, secrets)
+        problem = _image_problem(context, deployment) or _first_problem(deployment, secrets)
     suspension = _suspension(deployment, workspace)
     if problem and suspension is None:
         return problem
@@ -108,6 +109,19 @@ async def _find_workspace(context: Context, deployment: AgentDeployment) -> Obje
             f"Workspace {name} has not taken over namespace {deployment.namespace}; see its conditions.",
         )
     return workspace
+
+
+def _image_problem(context: Context, deployment: AgentDeployment) -> Aspect | None:
+    settings, image = context.settings, deployment.image
+    if image is None or image == settings.runtime_image or is_allowed(image, settings.allowed_images):
+        return None
+    allowed = ", ".join(settings.allowed_images) or "none but the operator's own"
+    return _missing(
+        reasons.IMAGE_NOT_ALLOWED,
+        f"spec.image {image} is not allowed; what ran before runs on. Allowed are: {allowed}. Leave spec.image out, or "
+        "have an administrator add its place to runtime.allowedImages.",
+        stalled=True,
+    )
 
 
 def _first_problem(deployment: AgentDeployment, secrets: Mapping[str, Object | None]) -> Aspect | None:

@@ -14,10 +14,9 @@ async def ensure_members(
     kubernetes: Kubernetes, children: Children, workspace: Workspace, bindings: tuple[Object, ...]
 ) -> None:
     """Exactly ``bindings`` are there; those of roles that nobody has any more are deleted."""
-    wanted = {binding["metadata"]["name"]: binding for binding in bindings}
+    wanted = {binding["metadata"]["name"] for binding in bindings}
     for name in map(member_binding, MEMBER_ROLES):
         live = await children.look(ROLE_BINDING, name, workspace.namespace)
-        # A RoleBinding cannot change its role, so one that names another is replaced.
-        if live and (name not in wanted or live["roleRef"] != wanted[name]["roleRef"]):
+        if live and name not in wanted:
             await kubernetes.delete(ROLE_BINDING, name, workspace.namespace, live["metadata"]["uid"])
     await children.apply_all(bindings)

@@ -63,6 +63,7 @@ def test_the_operator_reads_the_default_configuration(render: Any, tmp_path: Pat
         "agentos-operator",
         "platform",
     )
+    assert read.allowed_images == (), "an image gets a workspace's credentials"
     server = read.server("default")
     assert server is not None
     assert (server.host, server.port, server.ssl_mode) == ("agentos-postgres.platform.svc", 5432, "prefer")
@@ -74,7 +75,10 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
     values = own_servers(OUTSIDE, INSIDE) | {
         "workers": 3,
         "resyncSeconds": 5,
-        "runtime": {"image": {"repository": "r.example/x/runtime", "tag": "7"}},
+        "runtime": {
+            "image": {"repository": "r.example/x/runtime", "tag": "7"},
+            "allowedImages": ["r.example:5000/x/", "docker.io/acme/one"],
+        },
         "serviceAccount": {"create": False, "name": "mine"},
         "routing": {
             "mode": "Ingress",
@@ -91,6 +95,7 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
     rendered = render(values)
     read = configuration(rendered, tmp_path)
     assert (read.workers, read.resync_seconds, read.runtime_image) == (3, 5, "r.example/x/runtime:7")
+    assert read.allowed_images == ("r.example:5000/x/", "docker.io/acme/one")
     assert read.routing.url("h") == "https://h:8443"
     assert (read.routing.mode, read.routing.ingress.class_name) == ("Ingress", "nginx")
     assert read.routing.source_namespaces == ("a", "b")

@@ -61,6 +61,10 @@ class Cluster:
         metadata = copy.deepcopy(body["metadata"])
         return self.put(body["kind"], metadata["name"], metadata.get("namespace"), metadata=metadata, **rest)
 
+    async def amend(self, body: Object, operations: list[Object]) -> Object:
+        metadata = body["metadata"]
+        return self.objects[body["kind"], metadata.get("namespace"), metadata["name"]]
+
     async def create(self, body: Object) -> Object:
         if (body["kind"], body["metadata"].get("namespace"), body["metadata"]["name"]) in self.objects:
             raise Conflict("exists")
@@ -173,6 +177,7 @@ def context(cluster: Cluster, settings: Settings) -> Context:
     secret(cluster, "openai", {"api-key": "planted-1", "other-key": "planted-2"})
     secret(cluster, "anthropic", {"key.txt": "planted-3"})
     secret(cluster, "crm", {"token": "planted-4"})
+    settings = settings.model_copy(update={"allowed_images": ("*",)})
     return Context(
         cluster.client,
         {},

@@ -1,0 +1,77 @@
+"""An AgentDeployment names an image of its own: allowed places run, others change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.apiserver import Object, eventually
+from tests.integration.operator.stage import OperatorProcess, Stage, agent_deployment, condition, new_name
+
+ALLOWED = "registry.example.com/agents/"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def operator(stage: Stage) -> Iterator[OperatorProcess]:
+    with stage.running(resyncSeconds=600, allowedImages=[ALLOWED]) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def place(stage: Stage) -> str:
+    return f"ws-{stage.ready_workspace()}"
+
+
+def image(stage: Stage, place: str, name: str) -> str:
+    (container,) = stage.child("Deployment", place, name)["spec"]["template"]["spec"]["containers"]
+    return str(container["image"])
+
+
+def refused(stage: Stage, place: str, name: str) -> Object:
+    return stage.wait_for("AgentDeployment", name, place, status="False", reason="ImageNotAllowed")
+
+
+@pytest.mark.parametrize("own", ["evil.example/miner:1", "registry.example.com.evil.org/agents/one", "miner"])
+def test_an_image_from_elsewhere_starts_nothing_and_says_what_is_allowed(stage: Stage, place: str, own: str) -> None:
+    name = new_name("own")
+    stage.api.apply(agent_deployment(place, name, image=own))
+    body = refused(stage, place, name)
+    assert own in condition(body)["message"]
+    assert ALLOWED in condition(body)["message"]
+    assert condition(body, "Stalled")["status"] == "True"
+    assert stage.api.get("Deployment", name, place) is None
+    assert stage.config_maps(place, name) == []
+    stage.api.apply(agent_deployment(place, name))
+    stage.serve(place, name)
+
+
+def test_an_image_of_an_allowed_place_runs(stage: Stage, place: str) -> None:
+    stage.available_deployment(place.removeprefix("ws-"), "allowed", image=f"{ALLOWED}one:1")
+    assert image(stage, place, "allowed") == f"{ALLOWED}one:1"
+
+
+def test_what_runs_already_runs_on_when_its_image_is_changed_to_one_from_elsewhere(stage: Stage, place: str) -> None:
+    stage.available_deployment(place.removeprefix("ws-"), "running")
+    before = stage.child("Deployment", place, "running")
+    stage.api.apply(agent_deployment(place, "running", image="evil.example/miner:1"))
+    body = refused(stage, place, "running")
+    after = stage.child("Deployment", place, "running")
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+    assert body["status"]["image"] == before["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert body["status"]["url"], "the pods that answered still do"
+
+
+def test_a_suspended_deployment_of_an_image_from_elsewhere_is_stopped_and_not_started_again(
+    stage: Stage, place: str
+) -> None:
+    stage.available_deployment(place.removeprefix("ws-"), "stopped")
+    stage.api.apply(agent_deployment(place, "stopped", image="evil.example/miner:1", suspended=True))
+
+    def stopped() -> bool:
+        return bool(stage.child("Deployment", place, "stopped")["spec"]["replicas"] == 0)
+
+    eventually(stopped, "it is stopped")
+    stage.api.apply(agent_deployment(place, "stopped", image="evil.example/miner:1", suspended=False))
+    refused(stage, place, "stopped")
+    assert stopped()
