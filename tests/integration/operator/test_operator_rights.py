@@ -9,12 +9,12 @@ import http.client
 import json
 import ssl
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
 
-from tests.integration.apiserver import Object
+from tests.integration.apiserver import ApiServer, Object, eventually
 from tests.integration.operator.stage import ACCOUNT, SYSTEM_NAMESPACE, Stage, secret
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -35,10 +35,27 @@ def binding(role: str, kind: str = "ClusterRole") -> Object:
 
 
 @pytest.fixture(scope="module")
-def place(stage: Stage) -> str:
-    """Namespace of a workspace, in which the operator has its rights."""
+def policies(api_server: ApiServer, chart: list[Object]) -> Iterator[None]:
+    """The chart's admission policies; what they refuse is refused from some moment on."""
+    kinds = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    text = yaml.safe_dump_all([item for item in chart if item["kind"] in kinds])
+    api_server.kubectl("apply", "--server-side", "-f", "-", text=text)
+    yield
+    api_server.kubectl("delete", "-f", "-", text=text)
+
+
+@pytest.fixture(scope="module")
+def place(stage: Stage, policies: None) -> str:
+    """Namespace of a workspace, in which the operator has its rights; its whole life went by under the policies."""
+    members = [{"kind": "User", "name": "alice", "role": role} for role in ("Viewer", "Editor", "Admin")]
     with stage.running():
-        name = stage.ready_workspace()
+        brief = stage.ready_workspace(deletionPolicy="Delete", members=members[:1], preventDeletion=True)
+        stage.available_deployment(brief)
+        stage.apply_workspace(brief, deletionPolicy="Delete", members=members[1:2], suspended=True)
+        eventually(lambda: stage.child("Deployment", f"ws-{brief}", "support")["spec"]["replicas"] == 0, "it stops")
+        stage.api.delete("Workspace", brief)
+        stage.wait_until_gone("Workspace", brief)
+        name = stage.ready_workspace(members=members[2:])
     role = {"kind": "Role", "metadata": {"name": "mine", "namespace": f"ws-{name}"}, "rules": [EVERYTHING]}
     stage.api.request("POST", f"{RBAC}/namespaces/ws-{name}/roles", role)
     stage.api.apply(secret("kube-system", "theirs", note="keep me"))
@@ -89,6 +106,29 @@ REFUSED: dict[str, tuple[str, str, Object | None]] = {
         f"{RBAC}/namespaces/kube-system/rolebindings",
         binding("cluster-admin"),
     ),
+    "bind its tenant role in kube-system": (
+        "POST",
+        f"{RBAC}/namespaces/kube-system/rolebindings",
+        binding("agentos-operator-tenant"),
+    ),
+    "bind a member's role in default": (
+        "POST",
+        f"{RBAC}/namespaces/default/rolebindings",
+        binding("agentos-member-admin"),
+    ),
+    "make a Namespace that is no workspace's": ("POST", "/api/v1/namespaces", {"metadata": {"name": "mine"}}),
+    "delete a Namespace that is no workspace's": ("DELETE", "/api/v1/namespaces/default", None),
+    "bind a role of its own naming": ("POST", f"{RBAC}/namespaces/{{place}}/rolebindings", binding("agentos-view")),
+    "impersonate an administrator": (
+        "POST",
+        "/apis/authentication.k8s.io/v1/tokenreviews",
+        {"spec": {"token": "x"}},
+    ),
+    "change an admission policy": (
+        "DELETE",
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/agentos-operator-boundaries",
+        None,
+    ),
     "bind admin in a workspace": ("POST", f"{RBAC}/namespaces/{{place}}/rolebindings", binding("admin")),
     "bind a stronger Role": ("POST", f"{RBAC}/namespaces/{{place}}/rolebindings", binding("mine", "Role")),
     "make a Role": (
@@ -134,6 +174,22 @@ MERGED: dict[str, tuple[str, Object]] = {
     "add itself to a stronger RoleBinding": (
         f"{RBAC}/namespaces/kube-system/rolebindings/system:controller:token-cleaner",
         {"subjects": SUBJECTS},
+    ),
+    "give a member's binding another role": (
+        f"{RBAC}/namespaces/{{place}}/rolebindings/agentos-members-admin",
+        {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}},
+    ),
+    "add itself to a RoleBinding of another's Namespace": (
+        f"{RBAC}/namespaces/kube-system/rolebindings/system:controller:bootstrap-signer",
+        {"subjects": SUBJECTS},
+    ),
+    "pass another's Namespace off as a workspace's": (
+        "/api/v1/namespaces/kube-system",
+        {"metadata": {"labels": {"agentos.hyvve.io/workspace": "x"}}},
+    ),
+    "weaken pod security elsewhere": (
+        "/api/v1/namespaces/default",
+        {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}},
     ),
     "change a Workspace's AgentDeployment": (f"{OURS}/namespaces/{{place}}/agentdeployments/x", {"spec": {}}),
 }
