@@ -24,7 +24,7 @@ NODE = (
 )
 NETWORK_POLICY = ("clang-19", "llvm-19", "bpftool")
 IMAGES = ("buildah", "debootstrap", "busybox-static", "ca-certificates")
-POSTGRES = ("postgresql",)
+POSTGRES = ("postgresql-15",)
 
 _PROGRAMS = {
     "busybox-static": "busybox",
@@ -35,6 +35,7 @@ _PROGRAMS = {
     "kmod": "modprobe",
     "llvm-19": "/usr/lib/llvm-19/bin/llc",
     "nftables": "nft",
+    "postgresql-15": "/usr/lib/postgresql/15/bin/postgres",
     "util-linux": "unshare",
 }
 """What shows that a package is there, where that is not a program of the package's own name.

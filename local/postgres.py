@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from local import images
+from local import debian, images
 from local.steps import StepFailedError, tail
 
 HOST = "127.0.0.1"
@@ -138,6 +138,18 @@ def _account(version: int) -> tuple[int, int]:
     return 999, 999
 
 
+def _install() -> None:
+    """Debian's package, without the database cluster that it would make and start on the usual port."""
+    alone = Path("/etc/postgresql-common/createcluster.d/agentos.conf")
+    if not (_DEBIAN / "postgres").exists():
+        alone.parent.mkdir(parents=True, exist_ok=True)
+        alone.write_text("create_main_cluster = false\n")
+    try:
+        debian.ensure(debian.POSTGRES)
+    finally:
+        alone.unlink(missing_ok=True)
+
+
 def use_tls(server: PostgresProcess, certificate: Path, key: Path) -> None:
     """Restart `server` with TLS."""
     for source, name in ((certificate, "server.crt"), (key, "server.key")):
@@ -161,6 +173,8 @@ def free_port() -> int:
 
 def start(version: int = 17, settings: Mapping[str, str] | None = None) -> PostgresProcess:
     """A running server of this major version in a temporary folder."""
+    if version == 15:
+        _install()
     folder = Path(tempfile.mkdtemp(prefix="agentos-postgres-"))
     folder.chmod(0o755)
     (folder / "data").mkdir(mode=0o700)
