@@ -93,7 +93,17 @@ async def _kept_fields(context: Context, body: Object, deployment: AgentDeployme
         children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
         await _withdraw(context, children, deployment, "")
         kept -= {"url", "host"}
+    if not await _somebody_answers(context, body, deployment):
+        kept -= {"url"}
     return {key: value for key, value in body.get("status", {}).items() if key in kept}
+
+
+async def _somebody_answers(context: Context, body: Object, deployment: AgentDeployment) -> bool:
+    """Whether the address in status is still true; asked only where there is one."""
+    if "url" not in body.get("status", {}):
+        return False
+    live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
+    return bool((live or {}).get("status", {}).get("readyReplicas"))
 
 
 async def _run(

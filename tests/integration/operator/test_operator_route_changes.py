@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.operator.hosts import holding, hostnames, new_host, own, place_of, waits_for_host
+from tests.integration.operator.proxy import Answer, Proxy, Request
 from tests.integration.operator.stage import OperatorProcess, Stage, agent_deployment
 
 
@@ -62,3 +63,37 @@ def test_a_strangers_ingress_of_a_deployments_name_survives_every_mode(stage: St
         stage.api.apply(agent_deployment(place, replicas=2))
         stage.serve(place)
         assert stage.api.get("Ingress", "support", place) is not None
+
+
+class Killer:
+    """Ends the operator right after its n-th write of a route or of a status, before it sees the answer."""
+
+    def __init__(self, stage: Stage, writes: int) -> None:
+        self._stage = stage
+        self._remaining = writes
+
+    def __call__(self, request: Request) -> Answer | None:
+        if not request.is_write or not ("/httproutes/" in request.path or "/agentdeployments/" in request.path):
+            return None
+        self._remaining -= 1
+        if self._remaining == 0:
+            self._stage.started[-1].process.kill()
+        return Answer(None) if self._remaining <= 0 else None
+
+
+def test_killed_during_a_handover_the_operator_never_leaves_two_routes_with_one_host(stage: Stage) -> None:
+    host = new_host()
+    with stage.running():
+        first, second = holding(stage, place_of(stage, host), host), place_of(stage, host)
+        stage.api.apply(own(second, host))
+        waits_for_host(stage, second, "HostTaken")
+    stage.api.apply(own(first, None))
+    for writes in (1, 2, 3):
+        with Proxy(stage.api, after=Killer(stage, writes)) as proxy:
+            operator = stage.start(server=proxy.url, wait=False)
+            operator.process.wait(60)
+        assert [host in hostnames(stage, place) for place in (first, second)] != [True, True]
+    with stage.running():
+        stage.serve(second)
+        assert host in hostnames(stage, second)
+        assert host not in hostnames(stage, first)
