@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bench import circumstances, first_answer, operator_memory, results, runtime
+from bench import circumstances, first_answer, isolation_probe, operator_memory, results, runtime
 from bench.catalog import FIGURES, PARTS, RECORDED, by_name, parts_of
 from bench.results import Entry
 from bench.scale import measure as scale
@@ -36,6 +36,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
         "runtime": lambda: runtime.measure(runtime.Plan(rounds, options.runs)),
         "scale": lambda: scale.measure(scale.Plan(options.workspaces)),
         "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
+        "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),
         "operator-memory": lambda: operator_memory.measure(operator_memory.Plan(name, options.rest)),
     }
 

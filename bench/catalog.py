@@ -31,13 +31,15 @@ FIGURES = (
     Figure("scale-200-memory", "MB", "< 200 MB", "scale"),
     Figure("scale-200-steady-writes", "writes/min", "<= 0 writes/min", "scale"),
     Figure("scale-200-steady-cpu", "% of a core", "< 2 %", "scale"),
+    Figure("isolation-probe-seconds", "s", "", "isolation"),
+    Figure("isolation-probe-cpu", "s", "", "isolation"),
     Figure("make-up-cold", "s", "", "recorded"),
     Figure("make-up-warm", "s", "", "recorded"),
     Figure("ci-cold", "s", "", "recorded"),
     Figure("ci-warm", "s", "", "recorded"),
 )
 RECORDED = "recorded"
-PARTS = ("runtime", "scale", "first-answer", "operator-memory")
+PARTS = ("runtime", "scale", "first-answer", "operator-memory", "isolation")
 """In the order of a whole run: what needs no cluster comes before there is one."""
 
 

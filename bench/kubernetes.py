@@ -39,6 +39,12 @@ class Kubernetes:
         answer = await self._http.patch(path, params=query, headers=headers, content=json.dumps(document))
         _expect(answer, 200, 201)
 
+    async def annotate(self, path: str, annotations: Mapping[str, str]) -> None:
+        """Merge annotations into an object and leave everything else of it alone."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        body = json.dumps({"metadata": {"annotations": annotations}})
+        _expect(await self._http.patch(path, headers=headers, content=body), 200)
+
     async def get(self, path: str) -> Object | None:
         """The object, or None."""
         answer = await self._http.get(path)

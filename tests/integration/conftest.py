@@ -20,9 +20,13 @@ from tests.integration.apiserver import ApiServer
 
 __all__ = ["PostgresProcess"]
 
-_SETTINGS = {"log_statement": "all", "max_locks_per_transaction": "12"}
-"""The log holds every statement, so that a test can show that no password is among them. Locks are few, so that
-hundreds of tables do what thousands would do to a server with the defaults."""
+_SETTINGS = {
+    "log_statement": "all",
+    "max_locks_per_transaction": "12",
+    "shared_preload_libraries": "pg_stat_statements",
+}
+"""The log and pg_stat_statements hold every statement, so that a test can show that no password is among them. Locks
+are few, so that hundreds of tables do what thousands would do to a server with the defaults."""
 
 
 @pytest.fixture(scope="session")

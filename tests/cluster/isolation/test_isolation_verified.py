@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from typing import Any
 
+from tests.cluster.isolation.verifying import TYPE, verify
 from tests.cluster.tenancy import Tenancy, eventually
 
-TYPE = "IsolationVerified"
 ALLOW_ALL = {
     "apiVersion": "networking.k8s.io/v1",
     "kind": "NetworkPolicy",
@@ -19,20 +17,6 @@ ALLOW_ALL = {
 """What somebody with rights in the Namespace could add: policies add up, so it opens everything outgoing."""
 
 
-def verify(tenancy: Tenancy, name: str = "globex") -> dict[str, Any]:
-    """The condition after a run that was asked for now."""
-    before = tenancy.get("workspace", name)["status"].get("isolation", {}).get("fingerprint")
-    mark = f"agentos.hyvve.io/verify-isolation={time.time_ns()}"
-    tenancy.kubectl("annotate", "workspace", name, mark, "--overwrite")
-
-    def ran() -> bool:
-        now = tenancy.get("workspace", name)["status"].get("isolation", {}).get("fingerprint")
-        return now not in (None, before)
-
-    eventually(ran, 180)
-    return tenancy.condition("workspace", name, type_=TYPE)
-
-
 def test_two_tenants_are_isolated_and_status_says_how_that_was_found_out(globex: Tenancy) -> None:
     told = verify(globex)
     assert told["status"] == "True", told
@@ -40,7 +24,8 @@ def test_two_tenants_are_isolated_and_status_says_how_that_was_found_out(globex:
     isolation = globex.get("workspace", "globex")["status"]["isolation"]
     assert isolation["tokenAttempts"] == 16
     assert isolation["attempts"] > 60
-    assert globex.kubectl("get", "pod", "agentos-isolation-probe", "-n", "ws-globex", "--ignore-not-found") == ""
+    probe = ("pod", "agentos-isolation-probe", "-n", "ws-globex")
+    eventually(lambda: globex.kubectl("get", *probe, "--ignore-not-found") == "")
     command = [sys.executable, "-m", "agentosctl", "status", "globex", "--kubeconfig", str(globex.kubeconfig)]
     tree = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert TYPE in tree

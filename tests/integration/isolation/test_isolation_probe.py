@@ -133,7 +133,7 @@ def test_it_names_what_a_tenant_could_do_when(case: str, two: Two, tmp_path: Pat
     run(two, undo.format(**words))
     try:
         with two.stage.log_in(f"ws-{two.theirs}"):
-            found = probe(two.stage, two.mine, tmp_path)
+            found = probe(two.stage, two.mine, tmp_path, neighbours=neighbours(two))
     finally:
         run(two, redo.format(**words))
     assert told.format(**words) in " ".join(found["breaches"])

@@ -399,11 +399,19 @@ class Stage:
                 self.secrets.update(self._secret_values(decoded(body)))
         places = {operator.log_file.name: operator.log for operator in self.started}
         places["PostgreSQL's log"] = self.postgres.log
+        places["pg_stat_statements"] = self._statements()
+        places["kubectl describe"] = self.api.kubectl("describe", "workspaces,agentdeployments", "-A").stdout
         places["Events"] = json.dumps(self.api.request("GET", "/api/v1/events")["items"])
         for kind in ("Workspace", "AgentDeployment", "Deployment", "ConfigMap", "HTTPRoute"):
             places[f"a {kind}"] = json.dumps(self.api.items(kind))
         known = {*self.secrets, ADMIN_PASSWORD, self.token}
         return [place for place, text in places.items() if any(each in text for each in known)]
+
+    def _statements(self) -> str:
+        """Every statement that PostgreSQL has counted, of whatever database."""
+        with self.postgres.connect() as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+            return "\n".join(text for (text,) in connection.execute("SELECT query FROM pg_stat_statements"))
 
     @staticmethod
     def _secret_values(values: Mapping[str, str]) -> Iterator[str]:
