@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.integration.apiserver import Object, RefusedError, eventually
+from tests.integration.operator.rotating import ask, wait_until_handled, works
 from tests.integration.operator.stage import (
     SYSTEM_NAMESPACE,
     OperatorProcess,
@@ -175,3 +176,18 @@ def test_the_list_of_retained_data_is_made_again_after_it_was_deleted(stage: Sta
     stage.api.delete("ConfigMap", "agentos-retained", SYSTEM_NAMESPACE)
     stage.api.delete("Workspace", gone)
     eventually(lambda: {before, gone} <= {each["workspace"] for each in retained(stage)}, "both are listed")
+
+
+def test_the_login_rotates_in_either_place(stage: Stage, isolation: str) -> None:
+    name = stage.ready_workspace(database={"isolation": isolation})
+    before = stage.secret("agentos-database", f"ws-{name}")
+    with psycopg.connect(before["url"], autocommit=True) as connection:
+        connection.execute("CREATE TABLE notes AS SELECT 'keep me' AS text")
+    ask(stage, name, "now", "rotate-database")
+    wait_until_handled(stage, name, "database", "now")
+    after = stage.secret("agentos-database", f"ws-{name}")
+    assert after["database"] == before["database"]
+    assert after["username"] != before["username"]
+    assert not works(before["url"])
+    with psycopg.connect(after["url"]) as connection:
+        assert connection.execute("SELECT text FROM notes").fetchone() == ("keep me",)

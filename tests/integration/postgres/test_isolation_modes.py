@@ -536,3 +536,24 @@ async def test_a_list_that_is_not_the_operators_stops_no_living_workspace(home: 
             superuser.execute("DROP SCHEMA agentos_private")
     await home.retain()
     assert len(await listed(home)) == 1
+
+
+async def test_what_the_tenant_changes_about_itself_is_put_back_in_either_place(home: Home) -> None:
+    login = sql.Identifier(home.names.login_a)
+    with home.connect() as connection:
+        connection.execute("SET ROLE NONE")
+        for statement in (
+            "ALTER ROLE {} IN DATABASE {} SET statement_timeout = 0",
+            "ALTER ROLE {} IN DATABASE {} SET search_path = public",
+            "ALTER ROLE {} SET work_mem = '4GB'",
+            "ALTER ROLE {} PASSWORD 'planted-by-the-tenant'",
+        ):
+            connection.execute(sql.SQL(statement).format(login, sql.Identifier(home.database)))
+    credentials = {home.names.login_a: home.credential}
+    repaired = await home.place.ensure_workspace(home.desired, credentials, verify_logins=True)
+    assert repaired.passwords_repaired == (home.names.login_a,)
+    with home.connect() as connection:
+        found = connection.execute(
+            "SELECT current_setting('statement_timeout'), current_schema, current_setting('work_mem')"
+        ).fetchone()
+    assert found == ("5s", home.names.schema, "4MB")
