@@ -7,6 +7,7 @@ SettingsError that names it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -189,6 +190,8 @@ class NetworkSettings(_Section):
 
     dns: PodPeer = PodPeer(namespace="kube-system", pod_labels={"k8s-app": "kube-dns"})
     """The cluster's DNS pods."""
+    closed_cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Public addresses that workspaces do not reach all the same, such as those of the API server."""
 
 
 class QuotaResources(_Section):

@@ -6,6 +6,9 @@ that denies stays untouched whatever the other one allows. A port is never opene
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
+
 from agentos_operator.desired.common import child
 from agentos_operator.naming import NAME_LABEL, PROBE_NAME, RUNTIME_NAME, RUNTIME_PORT, workspace_labels
 from agentos_operator.resources.common import Object
@@ -48,7 +51,7 @@ def build_openings(workspace: Workspace, server: DatabaseServer, settings: Setti
         "egress": [
             {"to": [_pods(settings.network.dns)], "ports": [_port("UDP", 53), _port("TCP", 53)]},
             {"to": _database_peers(server), "ports": [_port("TCP", server.port)]},
-            {"to": [_public_ipv4(), {"ipBlock": {"cidr": PUBLIC_IPV6}}]},
+            {"to": _public_addresses(settings.network.closed_cidrs)},
             *(_granted(rule) for rule in workspace.egress),
         ],
     }
@@ -89,8 +92,14 @@ def _database_peers(server: DatabaseServer) -> list[Object]:
     return peers + ([_pods(server.network.pods)] if server.network.pods else [])
 
 
-def _public_ipv4() -> Object:
-    return {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_IPV4)}}
+def _public_addresses(closed: Iterable[IPv4Network | IPv6Network]) -> list[Object]:
+    """The internet without ``closed``; of these, what lies outside is closed anyhow and cannot be named here."""
+    ipv4 = [str(each) for each in closed if each.version == 4 and str(each) not in PRIVATE_IPV4]
+    ipv6 = [str(each) for each in closed if each.version == 6 and each.subnet_of(IPv6Network(PUBLIC_IPV6))]
+    return [
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": [*PRIVATE_IPV4, *ipv4]}},
+        {"ipBlock": {"cidr": PUBLIC_IPV6, **({"except": ipv6} if ipv6 else {})}},
+    ]
 
 
 def _granted(rule: EgressRule) -> Object:

@@ -9,16 +9,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentos_operator import reasons
-from agentos_operator.clients.kinds import AGENT_DEPLOYMENT
+from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, DEPLOYMENT
 from agentos_operator.conditions import SUSPENDED, Aspect, failed, held
+from agentos_operator.naming import workspace_labels
 from agentos_operator.reconcile.context import Context
-from agentos_operator.resources.common import Object
+from agentos_operator.resources.common import Object, is_controlled_by
 from agentos_operator.resources.workspace import Workspace
 
 
 async def find_suspension(context: Context, workspace: Workspace) -> Aspect:
     """Whether all runtimes of a suspended ``workspace`` have stopped."""
-    return suspended_aspect(await context.kubernetes.list(AGENT_DEPLOYMENT, workspace.namespace, {}))
+    deployments = await context.kubernetes.list(AGENT_DEPLOYMENT, workspace.namespace, {})
+    await _remove_strays(context, workspace, deployments)
+    return suspended_aspect([each for each in deployments if not _is_going(each)])
+
+
+async def _remove_strays(context: Context, workspace: Workspace, deployments: Sequence[Object]) -> None:
+    """Delete runtimes that no AgentDeployment would stop: orphans, and those of one that a finalizer holds back.
+
+    Whoever deletes an AgentDeployment could otherwise keep its pods running through a suspension.
+    """
+    stopping = {each["metadata"]["uid"] for each in deployments if not _is_going(each)}
+    for runtime in await context.kubernetes.list(DEPLOYMENT, workspace.namespace, workspace_labels(workspace.name)):
+        if not any(is_controlled_by(runtime, uid) for uid in stopping):
+            metadata = runtime["metadata"]
+            await context.kubernetes.delete(DEPLOYMENT, metadata["name"], workspace.namespace, metadata["uid"])
+
+
+def _is_going(deployment: Object) -> bool:
+    return "deletionTimestamp" in deployment["metadata"]
 
 
 def suspended_aspect(deployments: Sequence[Object]) -> Aspect:

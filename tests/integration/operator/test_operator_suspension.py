@@ -149,3 +149,24 @@ def test_somebody_who_scales_the_deployment_of_a_suspended_runtime_gains_nothing
     come_to_rest(stage, place)
     stage.api.patch("Deployment", "support", {"spec": {"replicas": 4}}, place)
     has_replicas(stage, place, "support", 0)
+
+
+def test_pods_of_a_deleted_deployment_that_a_finalizer_holds_back_are_stopped(stage: Stage) -> None:
+    name = stage.ready_workspace()
+    place = stage.available_deployment(name)
+    stage.api.patch("AgentDeployment", "support", {"metadata": {"finalizers": ["example.com/held"]}}, place)
+    stage.api.delete("AgentDeployment", "support", place)
+    suspend(stage, "Workspace", name)
+    stage.wait_until_gone("Deployment", "support", place)
+    stage.wait_for("Workspace", name, reason="Suspended")
+    stage.api.patch("AgentDeployment", "support", {"metadata": {"finalizers": None}}, place)
+
+
+def test_orphaned_pods_are_stopped(stage: Stage) -> None:
+    name = stage.ready_workspace()
+    place = stage.available_deployment(name)
+    stage.api.kubectl("delete", "agd", "support", "-n", place, "--cascade=orphan")
+    assert stage.child("Deployment", place, "support")
+    suspend(stage, "Workspace", name)
+    stage.wait_until_gone("Deployment", "support", place)
+    stage.wait_for("Workspace", name, reason="Suspended")

@@ -90,7 +90,10 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
             "api": {"namespace": "platform-api", "service": "main", "port": 3000},
             "sourceNamespaces": ["a", "b"],
         },
-        "network": {"dns": {"namespace": "dns", "podLabels": {"app": "dns", "k8s-app": None}}},
+        "network": {
+            "dns": {"namespace": "dns", "podLabels": {"app": "dns", "k8s-app": None}},
+            "closedCidrs": ["203.0.113.10/32", "2001:db8::/32"],
+        },
     }
     rendered = render(values)
     read = configuration(rendered, tmp_path)
@@ -107,6 +110,7 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
         3000,
     )
     assert read.network.dns.pod_labels == {"app": "dns"}
+    assert [str(each) for each in read.network.closed_cidrs] == ["203.0.113.10/32", "2001:db8::/32"]
     assert [server.name for server in read.database.servers] == ["default", "second"]
     outside, inside = read.database.servers
     assert (outside.ssl_mode, outside.network.cidrs) == ("require", ("203.0.113.10/32",))

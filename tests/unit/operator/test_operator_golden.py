@@ -17,11 +17,12 @@ import yaml
 from agentos_operator.clients.kinds import KINDS
 from agentos_operator.desired.agent_deployment import build_deployment_objects
 from agentos_operator.desired.database_ca import build_database_ca, deployment_with_database_ca
+from agentos_operator.desired.network_policy import build_openings
 from agentos_operator.desired.secrets import DatabaseLogin, build_database_secret, build_jwt_secret
 from agentos_operator.desired.workspace import build_workspace_objects
 from agentos_operator.resources.agent_deployment import parse_agent_deployment
 from agentos_operator.resources.workspace import Workspace, parse_workspace
-from agentos_operator.settings import Settings
+from agentos_operator.settings import NetworkSettings, Settings
 
 Object = dict[str, Any]
 GOLDEN = Path(__file__).parent / "golden"
@@ -195,6 +196,18 @@ def test_the_opening_to_the_internet_leaves_out_private_and_metadata_addresses(a
         if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0"
     ]
     assert address in internet["except"]
+
+
+def test_public_addresses_that_an_administrator_closes_are_left_out_too(settings: Settings) -> None:
+    (given,) = _read("a-workspace-with-every-default", "input.yaml")
+    ranges = ("203.0.113.10/32", "2001:db8::/32", "10.0.0.0/8", "fd00::/8")
+    network = NetworkSettings.model_validate({"closedCidrs": ranges})
+    closed = settings.model_copy(update={"network": network})
+    policy = build_openings(parse_workspace(given["workspace"]), settings.database.servers[0], closed)
+    (internet,) = [rule["to"] for rule in policy["spec"]["egress"] if "ipBlock" in rule["to"][0]]
+    assert internet[0]["ipBlock"]["except"][-1] == "203.0.113.10/32"
+    assert internet[0]["ipBlock"]["except"].count("10.0.0.0/8") == 1
+    assert internet[1]["ipBlock"]["except"] == ["2001:db8::/32"], "a range outside would make the policy invalid"
 
 
 def test_a_database_login_that_lands_in_a_log_shows_neither_password_nor_url() -> None:
