@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bench import circumstances, first_answer, isolation_probe, operator_memory, results, runtime
+from bench import circumstances, first_answer, isolation_probe, operator_memory, results, rollouts, runtime
 from bench.catalog import FIGURES, PARTS, RECORDED, by_name, parts_of
 from bench.results import Entry
 from bench.scale import measure as scale
@@ -37,6 +37,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
         "scale": lambda: scale.measure(scale.Plan(options.workspaces)),
         "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
         "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),
+        "rollouts": lambda: rollouts.measure(rollouts.Plan(name)),
         "operator-memory": lambda: operator_memory.measure(operator_memory.Plan(name, options.rest)),
     }
 

@@ -107,6 +107,29 @@ PORTS = [{"port": 443}]
 SECRET = {"name": "openai", "key": "api-key"}
 
 NAMES = [
+    *(
+        case(
+            f"a rotation of the {field} {interval!r}",
+            workspace(**{field: {"rotation": {"interval": interval}}}),
+            *words,
+        )
+        for field in ("database", "auth")
+        for interval, words in (
+            ("0", (f"spec.{field}.rotation.interval", "at least 1h")),
+            ("0s", (f"spec.{field}.rotation.interval", "at least 1h")),
+            ("59m59s", (f"spec.{field}.rotation.interval", "at least 1h")),
+            ("monthly", (f"spec.{field}.rotation.interval",)),
+            ("", (f"spec.{field}.rotation.interval",)),
+            ("-1h", (f"spec.{field}.rotation.interval",)),
+        )
+    ),
+    case("tokens that live for less than a minute", workspace(auth={"maxTokenLifetime": "59s"}), "at least 1m"),
+    case("tokens that live for more than a day", workspace(auth={"maxTokenLifetime": "24h1s"}), "at most 24h"),
+    case(
+        "a rotation of the signing secret before its tokens have expired",
+        workspace(auth={"maxTokenLifetime": "2h", "rotation": {"interval": "2h"}}),
+        "longer than spec.auth.maxTokenLifetime",
+    ),
     case("an uppercase name", workspace("Acme"), "metadata.name", "lower case"),
     case("a name of 31 characters", workspace("a" * 31), "metadata.name", "at most 30 characters"),
     case("a name of 300 characters", workspace("a" * 300), "metadata.name"),

@@ -160,5 +160,14 @@ def test_arguments_that_mean_nothing(run: Run, capsys: Captured, arguments: tupl
     assert capsys.readouterr().err
 
 
+def test_a_token_lives_no_longer_than_the_workspace_allows(run: Run, ready: FakeCluster, capsys: Captured) -> None:
+    data = encoded(**GOOD, **{"max-lifetime-seconds": "300"})
+    ready.add(SECRET, "agentos-jwt", "ws-acme", data=data)
+    assert "at most 5m" in fails(run, capsys, *ASK, "--ttl", "301s")
+    assert run(*ASK) == 0
+    claims = jwt.decode(capsys.readouterr().out.strip(), options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 300
+
+
 def test_the_secret_is_in_no_representation() -> None:
     assert SECRET_TEXT not in repr(token.Signing(**GOOD, longest=token.LONGEST))

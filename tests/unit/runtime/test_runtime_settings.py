@@ -33,6 +33,11 @@ def test_a_pod_is_told_everything() -> None:
     assert not settings.laptop
 
 
+def test_the_longest_life_of_a_token_is_the_workspaces() -> None:
+    assert settings_from(POD | {"AGENTOS_JWT_MAX_LIFETIME": "3600"}).auth.max_lifetime_seconds == 3600
+    assert settings_from(dict(POD)).auth.max_lifetime_seconds == 24 * 3600
+
+
 def test_tools_find_no_secret_in_the_environment_afterwards() -> None:
     environ = dict(POD)
     settings_from(environ)
@@ -58,6 +63,9 @@ def test_a_pod_never_falls_back_to_a_laptops_default(name: str) -> None:
     ("name", "value", "message"),
     [
         ("AGENTOS_JWT_VERIFICATION_SECRETS", "short", "shorter than 32 bytes"),
+        ("AGENTOS_JWT_MAX_LIFETIME", "59", "whole seconds from 60 to 86400"),
+        ("AGENTOS_JWT_MAX_LIFETIME", "86401", "whole seconds from 60 to 86400"),
+        ("AGENTOS_JWT_MAX_LIFETIME", "1h", "whole seconds from 60 to 86400"),
         ("AGENTOS_JWT_VERIFICATION_SECRETS", "a" * 32 + " short", "shorter than 32 bytes"),
         ("AGENTOS_DATABASE_SCHEMA", "ws-acme", "must be lower-case letters"),
         ("AGENTOS_DATABASE_SCHEMA", 'x"; DROP', "must be lower-case letters"),
