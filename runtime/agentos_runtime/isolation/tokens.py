@@ -35,7 +35,7 @@ class Issuer:
     workspace: str
 
     def claims(self, now: int) -> dict[str, Any]:
-        """Claims that a runtime accepts for five minutes."""
+        """Claims that every runtime accepts: no workspace allows its tokens less than a minute."""
         return {
             "iss": self.issuer,
             "aud": self.audience,
@@ -43,7 +43,7 @@ class Issuer:
             "workspace_id": self.workspace,
             "scopes": [_SCOPE],
             "iat": now,
-            "exp": now + 300,
+            "exp": now + 50,
         }
 
     def good(self, now: int) -> str:

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -43,7 +43,8 @@ class Player:
             self.stage.roll_out(self.place)
             nudge(self.stage, self.name)
         annotations = self.stage.child("Secret", self.place, "agentos-jwt")["metadata"]["annotations"]
-        if annotations["agentos.hyvve.io/signer-switched-at"] > "2026":
+        yesterday = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if annotations["agentos.hyvve.io/signer-switched-at"] > yesterday:
             age(self.stage, self.place, "agentos-jwt", "signer-switched-at", timedelta(days=2))
 
     @property

@@ -40,6 +40,13 @@ def members(**values: Any) -> Object:
     return workspace(members=[MEMBER | values])
 
 
+def rotation(field: str, interval: str) -> Object:
+    """A Workspace whose database or auth is rotated so often."""
+    body = workspace()
+    body["spec"][field] = {"rotation": {"interval": interval}}
+    return body
+
+
 def resources(**values: Any) -> Object:
     """An AgentDeployment with these resources."""
     return deployment(resources=values)
@@ -108,19 +115,15 @@ SECRET = {"name": "openai", "key": "api-key"}
 
 NAMES = [
     *(
-        case(
-            f"a rotation of the {field} {interval!r}",
-            workspace(**{field: {"rotation": {"interval": interval}}}),
-            *words,
-        )
+        case(f"a rotation of the {field} every {interval!r}", rotation(field, interval), *words)
         for field in ("database", "auth")
-        for interval, words in (
-            ("0", (f"spec.{field}.rotation.interval", "at least 1h")),
-            ("0s", (f"spec.{field}.rotation.interval", "at least 1h")),
-            ("59m59s", (f"spec.{field}.rotation.interval", "at least 1h")),
-            ("monthly", (f"spec.{field}.rotation.interval",)),
-            ("", (f"spec.{field}.rotation.interval",)),
-            ("-1h", (f"spec.{field}.rotation.interval",)),
+        for interval, *words in (
+            ("0", "rotation.interval", "at least 1h"),
+            ("0s", "rotation.interval", "at least 1h"),
+            ("59m59s", "rotation.interval", "at least 1h"),
+            ("monthly", "rotation.interval"),
+            ("", "rotation.interval"),
+            ("-1h", "rotation.interval"),
         )
     ),
     case("tokens that live for less than a minute", workspace(auth={"maxTokenLifetime": "59s"}), "at least 1m"),

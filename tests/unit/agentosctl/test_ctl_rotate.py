@@ -16,7 +16,7 @@ Run = Callable[..., int]
 DATABASE, JWT = rotate.ANNOTATIONS["database"], rotate.ANNOTATIONS["auth"]
 
 
-def annotations(cluster: FakeCluster) -> dict[str, str]:
+def asked_for(cluster: FakeCluster) -> dict[str, str]:
     found: dict[str, str] = cluster.get(WORKSPACE, "acme")["metadata"].get("annotations", {})
     return found
 
@@ -35,15 +35,15 @@ def test_it_asks_for_what_was_named_and_for_both_otherwise(
 ) -> None:
     cluster.add(WORKSPACE, "acme", metadata={"annotations": {"other": "kept"}})
     assert run("rotate", "acme", *flags) == 0
-    assert annotations(cluster).keys() == {"other", *asked}
+    assert asked_for(cluster).keys() == {"other", *asked}
 
 
 def test_asking_again_asks_for_another_rotation(run: Run, cluster: FakeCluster) -> None:
     cluster.add(WORKSPACE, "acme")
     run("rotate", "acme")
-    first = annotations(cluster)[DATABASE]
+    first = asked_for(cluster)[DATABASE]
     run("rotate", "acme")
-    assert annotations(cluster)[DATABASE] != first
+    assert asked_for(cluster)[DATABASE] != first
 
 
 def test_a_workspace_that_does_not_exist(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
