@@ -146,8 +146,9 @@ async def _route(
     if found.suspension is not None:
         return await _withdraw(context, children, deployment, found.suspension)
     owner = Owner(WORKSPACE.kind, found.workspace, found.body["metadata"]["uid"])
+    aspect = await apply_route(context, children, objects.route)
     await ensure_api_ingress(context, deployment.name, owner, objects.address)
-    return await apply_route(context, children, objects.route)
+    return aspect
 
 
 async def _withdraw(context: Context, children: Children, deployment: AgentDeployment, why: str) -> Aspect:
