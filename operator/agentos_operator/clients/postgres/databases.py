@@ -23,8 +23,6 @@ from agentos_operator.database_names import DatabaseNames
 
 RESERVED_CONNECTIONS: Final = 10
 """Connections that a database admits beyond those of its tenant's two logins: the operator's, and a backup's."""
-IN_USE: Final = (errors.ObjectInUse, errors.InsufficientPrivilege)
-"""What DROP DATABASE says about sessions that it does not end: prepared transactions, and a superuser's."""
 _INVALID: Final = -2
 """``datconnlimit`` of a database whose DROP was cut off; nothing but another DROP is possible."""
 
@@ -153,9 +151,17 @@ def mark(names: DatabaseNames, comment: str) -> sql.Composable:
     return sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(names.database), sql.Literal(comment))
 
 
-def dropping(names: DatabaseNames) -> sql.Composable:
-    """The statement that drops the database, to be sent alone."""
-    return sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(names.database))
+async def drop(session: Session, names: DatabaseNames) -> None:
+    """Drop the database. Raises ObjectInUse for prepared transactions, and for sessions that we may not end.
+
+    FORCE gives up at once on a superuser's session, and counts autovacuum as one. Without it PostgreSQL has autovacuum
+    give way and waits five seconds for others.
+    """
+    statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(names.database))
+    try:
+        await session.apply([statement + sql.SQL(" WITH (FORCE)")])
+    except errors.InsufficientPrivilege:
+        await session.apply([statement])
 
 
 async def sessions_in(session: Session, database: str) -> list[Row]:

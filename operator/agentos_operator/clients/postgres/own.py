@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from psycopg import errors
+
 from agentos_operator.clients.postgres import databases, hardening, registry, removal, restore
 from agentos_operator.clients.postgres.catalog import gather
 from agentos_operator.clients.postgres.connection import Connections, Row, Session
@@ -120,8 +122,8 @@ class OwnDatabase(PostgresServer):
 
     async def _drop_or_blockers(self, session: Session, names: DatabaseNames) -> list[Row]:
         try:
-            await session.apply([databases.dropping(names)])
-        except databases.IN_USE:
+            await databases.drop(session, names)
+        except errors.ObjectInUse:
             held = await databases.sessions_in(session, names.database)
             if not held:
                 raise
