@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agentos_operator.database_names import database_names
 from local.controlplane import free_ports
 from tests.integration.apiserver import Object
 from tests.integration.isolation.probing import probe
@@ -241,3 +242,24 @@ def test_an_address_that_answers_is_a_breach_and_a_silent_one_counts_only_where_
         found = probe(two.stage, two.mine, tmp_path, endpoints=[open_, held, down])
     assert found["breaches"] == [f"connect to the operator at 127.0.0.1 port {port}"]
     assert found["attempts"]["network"] == 2
+
+
+def test_a_workspace_with_a_database_of_its_own_is_isolated_too_and_an_open_one_is_found(
+    closed_server: Stage, tmp_path: Path
+) -> None:
+    stage = closed_server
+    with stage.running():
+        mine, theirs = (stage.ready_workspace(database={"isolation": "Database"}) for _ in range(2))
+    body = stage.api.get("Workspace", theirs)
+    assert body is not None
+    names = database_names(theirs, body["metadata"]["uid"])
+    known = [{"schema": names.schema, "owner": names.owner, "login": names.login_a}]
+    found = probe(stage, mine, tmp_path, neighbours=known)
+    assert found["breaches"] == []
+    assert found["inconclusive"] == []
+    assert found["attempts"]["postgresql"] >= 40
+    stage.sql("GRANT CONNECT ON DATABASE {} TO PUBLIC", names.database)
+    try:
+        assert f"connect to database {names.database}" in probe(stage, mine, tmp_path)["breaches"]
+    finally:
+        stage.sql("REVOKE CONNECT ON DATABASE {} FROM PUBLIC", names.database)
