@@ -415,7 +415,7 @@ class Stage:
 
     @staticmethod
     def _secret_values(values: Mapping[str, str]) -> Iterator[str]:
-        for key in ("password", "secret", "url", "api-key"):
+        for key in ("password", "next-password", "previous-password", "secret", "url", "api-key"):
             if len(values.get(key, "")) >= 12:
                 yield values[key]
 

@@ -213,8 +213,9 @@ def test_an_old_credential_is_replaced_by_its_interval_and_a_young_one_is_not(st
     eventually(lambda: rotated("agentos-jwt", "secret", jwt["secret"]), "the signer is another")
 
 
-def test_a_workspace_without_pods_has_its_new_login_at_once(stage: Stage, operator: OperatorProcess) -> None:
-    name = stage.ready_workspace(suspended=True)
+@pytest.mark.parametrize("isolation", ["Schema", "Database"])
+def test_a_workspace_without_pods_has_its_new_login_at_once(stage: Stage, isolation: str) -> None:
+    name = stage.ready_workspace(suspended=True, database={"isolation": isolation})
     before = stage.secret("agentos-database", f"ws-{name}")
     ask(stage, name, "now", "rotate-database")
     wait_until_handled(stage, name, "database", "now")
