@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import jwt
@@ -47,6 +48,8 @@ class Plan:
     in_flight: int = 4
     pause: float = 0.2
     """Seconds between a worker's requests: a load that leaves the cores room for the pods that start."""
+    to_the_end: bool = True
+    """Whether to wait until tokens of the earlier secret have run out, which takes minutes, and pods forget it."""
 
 
 def measure(plan: Plan) -> tuple[list[Entry], dict[str, Any]]:
@@ -65,7 +68,7 @@ async def run(plan: Plan, place: Place) -> tuple[list[Entry], dict[str, Any]]:
             HeldLoad(place.port, subject.request, in_flight=plan.in_flight, pause=plan.pause) as load,
         ):
             phases = {
-                "rotation": await _phase(load, "rotation", subject.rotate),
+                "rotation": await _phase(load, "rotation", partial(subject.rotate, to_the_end=plan.to_the_end)),
                 "rollout": await _phase(load, "rollout", subject.change_spec),
             }
         version = await kubernetes.get("/version") or {}
@@ -137,8 +140,8 @@ class Subject:
         host = f"{AGENT}--{self._name}.{demo.BASE_DOMAIN}"
         return question(PATH, {"message": MESSAGE, "stream": "false"}, host=host, token=signed)
 
-    async def rotate(self) -> None:
-        """Both credentials, until nothing uses the earlier ones."""
+    async def rotate(self, *, to_the_end: bool) -> None:
+        """Both credentials, until nothing uses the earlier ones; or until what is left is to wait for old tokens."""
         asked = rotate.Asked(self._name, f"{time.time_ns()}", ("database", "auth"))
         path = workspace.workspace_path(self._name)
         document = copy.deepcopy(self._documents[path])
@@ -146,7 +149,9 @@ class Subject:
         await self._kubernetes.apply(path, document)
 
         async def ended() -> bool:
-            return not list(rotate.pending(await self._kubernetes.get(path) or {}, asked))
+            body = await self._kubernetes.get(path) or {}
+            left = list(rotate.pending(body, asked))
+            return not left or (not to_the_end and left == ["auth"] and _waits_for_old_tokens(body))
 
         await self._until(ended, "has new credentials", ROTATION_SECONDS)
         await self._until(self._is_at_rest, "is at rest", READY_SECONDS)
@@ -214,6 +219,10 @@ class Subject:
         await self._kubernetes.gone(workspace.workspace_path(self._name), READY_SECONDS)
         await self._kubernetes.delete(workspace.namespace_path(self._namespace))
         await self._kubernetes.gone(workspace.namespace_path(self._namespace), READY_SECONDS)
+
+
+def _waits_for_old_tokens(body: Object) -> bool:
+    return bool(body["status"]["auth"]["rotation"].get("step") == "WaitingForOldTokens")
 
 
 def _documents(name: str) -> list[tuple[str, Object]]:
