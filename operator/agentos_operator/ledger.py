@@ -43,6 +43,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._entries: dict[ChildRef, _Entry] = {}
+        self._seen_meanwhile: dict[ChildRef, tuple[int, bytes]] = {}
         self.harmless: set[str] = set()
         """What the API server was seen to add to objects of ours by itself (``strangers.additions``)."""
 
@@ -55,15 +56,26 @@ class Ledger:
         """UID of a child that was applied."""
         return self._entries[ChildRef(kind, namespace, name)].uid
 
+    def begin(self, desired: Object) -> None:
+        """Note that ``desired`` is about to be applied: what is observed from now on may be newer than the answer."""
+        self._seen_meanwhile[reference_of(desired)] = 0, b""
+
     def record(self, desired: Object, applied: Object) -> None:
         """Note that ``desired`` was applied and that the API server stored it as ``applied``."""
-        self._entries[reference_of(desired)] = _Entry(
-            _digest(desired), _owned_state(applied), _version(applied), applied["metadata"]["uid"], _owner(desired)
+        reference, state = reference_of(desired), _owned_state(applied)
+        version, seen = self._seen_meanwhile.pop(reference, (0, state))
+        if version > _version(applied) and seen != state:
+            self._entries.pop(reference, None)  # changed again since: the key was marked, and is to be applied again
+            return
+        self._entries[reference] = _Entry(
+            _digest(desired), state, _version(applied), applied["metadata"]["uid"], _owner(desired)
         )
 
     def observe(self, live: Object, *, deleted: bool) -> None:
         """Compare an event about a child with what was applied; a difference makes the next apply happen."""
         reference = reference_of(live)
+        if reference in self._seen_meanwhile and _version(live) > self._seen_meanwhile[reference][0]:
+            self._seen_meanwhile[reference] = _version(live), b"" if deleted else _owned_state(live)
         entry = self._entries.get(reference)
         if entry is None or _version(live) <= entry.version:
             return

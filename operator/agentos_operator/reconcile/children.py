@@ -31,6 +31,7 @@ class Children:
         """
         if self._ledger.is_current(desired):
             return False
+        self._ledger.begin(desired)
         live = await self._find_own(desired)
         applied = await (self._kubernetes.apply(desired) if live is None else self._change(desired, live))
         self._ledger.record(desired, applied)

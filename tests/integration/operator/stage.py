@@ -400,12 +400,24 @@ class Stage:
         places = {operator.log_file.name: operator.log for operator in self.started}
         places["PostgreSQL's log"] = self.postgres.log
         places["pg_stat_statements"] = self._statements()
-        places["kubectl describe"] = self.api.kubectl("describe", "workspaces,agentdeployments", "-A").stdout
+        places["kubectl describe"] = self._described()
         places["Events"] = json.dumps(self.api.request("GET", "/api/v1/events")["items"])
         for kind in ("Workspace", "AgentDeployment", "Deployment", "ConfigMap", "HTTPRoute"):
             places[f"a {kind}"] = json.dumps(self.api.items(kind))
         known = {*self.secrets, ADMIN_PASSWORD, self.token}
         return [place for place, text in places.items() if any(each in text for each in known)]
+
+    def _described(self) -> str:
+        """What `kubectl describe` shows; it fails when an object goes between its list and its look."""
+        done: list[str] = []
+
+        def described() -> bool:
+            said = self.api.kubectl("describe", "workspaces,agentdeployments", "-A", check=False)
+            done[:] = [said.stdout]
+            return said.returncode == 0
+
+        eventually(described, "all is described")
+        return done[0]
 
     def _statements(self) -> str:
         """Every statement that PostgreSQL has counted, of whatever database."""

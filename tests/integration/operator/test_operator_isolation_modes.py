@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.integration.apiserver import Object, RefusedError, eventually
 from tests.integration.operator.rotating import ask, wait_until_handled, works
@@ -114,10 +115,11 @@ def test_the_mode_and_the_origin_cannot_be_changed_later(stage: Stage, isolation
 
 
 def test_what_only_an_administrator_can_mend_is_a_condition_of_its_own(stage: Stage) -> None:
-    """The test's server has databases that everybody may connect to."""
+    database = f"open_{stage.database}"
+    stage.postgres.run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     name = stage.ready_workspace()
     body = stage.wait_for("Workspace", name, type_="DatabaseServerSafe", status="False", reason="DatabaseServerUnsafe")
-    assert 'REVOKE ALL ON DATABASE "postgres" FROM PUBLIC' in condition(body, "DatabaseServerSafe")["message"]
+    assert f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC' in condition(body, "DatabaseServerSafe")["message"]
     assert condition(body)["status"] == "True"
 
 

@@ -260,8 +260,8 @@ def test_keys_that_a_tenant_adds_to_the_secret_start_one_rotation_and_not_one_af
     name = place.removeprefix("ws-")
     end_pod(stage, place, "old")
     annotations = {"agentos.hyvve.io/next-credentials-id": "mine"}
-    change = {"metadata": {"annotations": annotations}, "stringData": {"next-password": "planted-by-the-tenant"}}
-    stage.secrets.add("planted-by-the-tenant")
+    change = {"metadata": {"annotations": annotations}, "stringData": {"next-password": "planted-as-the-next-password"}}
+    stage.secrets.add("planted-as-the-next-password")
     stage.api.patch("Secret", "agentos-database", change, place)
     nudge(stage, name)
 

@@ -161,3 +161,29 @@ def test_forgetting_a_namespace_forgets_it_and_all_in_it_and_nothing_else() -> N
 def test_a_child_is_known_by_kind_namespace_and_name() -> None:
     assert reference_of(DESIRED) == ChildRef("Deployment", "ws-acme", "support")
     assert reference_of({"kind": "Namespace", "metadata": {"name": "x"}}) == ChildRef("Namespace", None, "x")
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_change_that_is_told_before_the_answer_to_our_apply_is_not_lost(ledger: Ledger, deleted: bool) -> None:
+    ledger.begin(DESIRED)
+    changed = stored(12)
+    changed["spec"]["replicas"] = 5
+    ledger.observe(changed, deleted=deleted)
+    ledger.record(DESIRED, stored(11))
+    assert not ledger.is_current(DESIRED)
+
+
+def test_what_controllers_write_between_our_apply_and_its_answer_is_no_difference(ledger: Ledger) -> None:
+    ledger.begin(DESIRED)
+    ledger.observe({**stored(12), "status": {"replicas": 1}}, deleted=False)
+    ledger.record(DESIRED, stored(11))
+    assert ledger.is_current(DESIRED)
+
+
+def test_what_was_told_before_our_apply_is_no_difference_to_it(ledger: Ledger) -> None:
+    changed = stored(12)
+    changed["spec"]["replicas"] = 5
+    ledger.observe(changed, deleted=False)
+    ledger.begin(DESIRED)
+    ledger.record(DESIRED, stored(13))
+    assert ledger.is_current(DESIRED)
