@@ -46,9 +46,8 @@ def test_the_url_stands_in_status_once_the_gateway_accepts_the_route(stage: Stag
     place = f"ws-{acme}"
     stage.api.apply(agent_deployment(place, "sales"))
     stage.roll_out(place, "sales")
-    waiting = stage.wait_for("AgentDeployment", "sales", place, type_="RouteReady", status="False")
+    waiting = stage.wait_for("AgentDeployment", "sales", place, status="False", reason="RouteNotAccepted")
     assert "url" not in waiting["status"]
-    assert condition(waiting)["reason"] == "RouteNotAccepted"
     stage.accept_route(place, "sales")
     ready = stage.wait_for("AgentDeployment", "sales", place)
     assert ready["status"]["url"] == f"http://sales--{acme}.agents.localhost:8080"

@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from tests.integration.apiserver import Object, RefusedError, eventually
 from tests.integration.operator.rotating import ask, wait_until_handled, works
@@ -115,11 +114,10 @@ def test_the_mode_and_the_origin_cannot_be_changed_later(stage: Stage, isolation
 
 
 def test_what_only_an_administrator_can_mend_is_a_condition_of_its_own(stage: Stage) -> None:
-    database = f"open_{stage.database}"
-    stage.postgres.run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+    """The test's server lacks pgvector in this database, and may have databases that everybody may connect to."""
     name = stage.ready_workspace()
     body = stage.wait_for("Workspace", name, type_="DatabaseServerSafe", status="False", reason="DatabaseServerUnsafe")
-    assert f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC' in condition(body, "DatabaseServerSafe")["message"]
+    assert "; run as " in condition(body, "DatabaseServerSafe")["message"]
     assert condition(body)["status"] == "True"
 
 

@@ -26,7 +26,9 @@ def test_a_resync_of_a_steady_state_sends_no_write(stage: Stage, place: str) -> 
         settled = len(proxy.writes)
         looks = proxy.count("GET", path)
         eventually(lambda: proxy.count("GET", path) >= looks + 3, "it was looked at three times more")
-        assert proxy.writes[settled:] == []
+        # Other modules' workspaces may still be on their way out of the shared API server.
+        workspace = place.removeprefix("ws-")
+        assert [write for write in proxy.writes[settled:] if workspace in str(write)] == []
     assert stage.versions([place.removeprefix("ws-")]) == before
 
 
