@@ -82,13 +82,12 @@ class Ledger:
         if deleted or _owned_state(live) != entry.live:
             del self._entries[reference]
 
-    def miss(self, kind: str, namespace: str | None, name: str) -> bool:
-        """Note that a read found no such object, which makes the next apply happen; return whether it was known."""
-        return self._entries.pop(ChildRef(kind, namespace, name), None) is not None
+    def miss(self, kind: str, namespace: str | None, name: str) -> tuple[str, str] | None:
+        """Note that there is no such object, which makes the next apply happen.
 
-    def lose(self, reference: ChildRef) -> tuple[str, str] | None:
-        """Note that a child is gone; kind and name of the resource that owns it, None if it was noted before."""
-        entry = self._entries.pop(reference, None)
+        Returns kind and name of the resource that owns it; None when it was not known, or noted before.
+        """
+        entry = self._entries.pop(ChildRef(kind, namespace, name), None)
         return entry.owner if entry else None
 
     def references(self, kind: str) -> set[ChildRef]:
@@ -97,8 +96,9 @@ class Ledger:
 
     def forget(self, namespace: str) -> None:
         """Drop all that is remembered about a Namespace, because its objects are to be checked again."""
-        for reference in [ref for ref in self._entries if namespace in (ref.namespace, ref.name)]:
-            del self._entries[reference]
+        for remembered in (self._entries, self._seen_meanwhile):
+            for reference in [ref for ref in remembered if namespace in (ref.namespace, ref.name)]:
+                del remembered[reference]
 
 
 def reference_of(body: Object) -> ChildRef:

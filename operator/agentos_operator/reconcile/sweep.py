@@ -22,7 +22,7 @@ async def sweep(context: Context) -> None:
     for kind in WATCHED:
         known = context.ledger.references(kind.kind)
         for reference in known - await _present(context, kind, known):
-            if owner := context.ledger.lose(reference):
+            if owner := context.ledger.miss(kind.kind, reference.namespace, reference.name):
                 context.mark(_key(*owner, reference.namespace))
 
 

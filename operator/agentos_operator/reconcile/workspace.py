@@ -194,6 +194,7 @@ async def _enter(context: Context, children: Children, objects: WorkspaceObjects
     namespace = objects.namespace["metadata"]["name"]
     if not context.ledger.is_current(objects.namespace):
         # Ownership, or the permission to adopt, was checked by ``_foreign_namespace`` in this same attempt.
+        context.ledger.begin(objects.namespace)
         context.ledger.record(objects.namespace, await context.kubernetes.apply(objects.namespace))
     if await children.apply(objects.role_binding):
         await _wait_for_rights(context, namespace)
