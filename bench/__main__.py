@@ -34,7 +34,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
     rounds, name = options.rounds, options.cluster
     return {
         "runtime": lambda: runtime.measure(runtime.Plan(rounds, options.runs)),
-        "scale": lambda: scale.measure(scale.Plan(options.workspaces)),
+        "scale": lambda: scale.measure(scale.Plan()),
         "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
         "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),
         "rollouts": lambda: rollouts.measure(rollouts.Plan(name)),
@@ -76,7 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=7, help="pairs of measurements (default: 7)")
     parser.add_argument("--runs", type=int, default=300, help="runs of each load (default: 300)")
     parser.add_argument("--rest", type=float, default=60.0, help="seconds of rest before the operator is weighed")
-    parser.add_argument("--workspaces", type=int, default=200, help="size of the fleet (default: 200)")
     parser.add_argument("--cluster", default="", help="local cluster to use; the one that is up, else one of its own")
     return parser
 

@@ -31,7 +31,7 @@ def running(*, pods: bool = False) -> Iterator[ControlPlane]:
     With `pods` it has a scheduler and all controllers, for nodes that the caller brings.
     """
     debian.ensure(debian.CONTROL_PLANE)
-    binaries = toolchain.ensure(("kube-apiserver", "kube-controller-manager", "kube-scheduler"))
+    binaries = toolchain.ensure(("kube-apiserver", "kube-controller-manager", *(("kube-scheduler",) if pods else ())))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentos-controlplane-")))
         server, etcd, peer, manager = free_ports(4)

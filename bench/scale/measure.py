@@ -38,7 +38,7 @@ OWNED = {kind.plural for kind in KINDS.values()} - {LEASE.plural}
 
 @dataclass(frozen=True)
 class Plan:
-    """How many, and how long a rest."""
+    """How many, and how long a rest; the names of the figures say 200."""
 
     workspaces: int = 200
     samples: int = 50

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from agentos_operator.desired.common import child
+from agentos_operator.desired.pod import from_secret, hardened_container, hardened_pod, workspace_credentials
 from agentos_operator.naming import (
-    DATABASE_SECRET,
     GROUP,
     JWT_SECRET,
     RUNTIME_PORT,
@@ -20,8 +20,6 @@ from agentos_operator.resources.common import Object
 
 CONFIG_DIR = "/etc/agentos"
 SECRETS_DIR = "/var/run/agentos/secrets"
-RUNTIME_USER = 65532
-"""The unprivileged user that both images are built for."""
 
 PRE_STOP_SECONDS = 5
 """Time for gateways to learn that a pod is leaving before it stops accepting."""
@@ -73,16 +71,8 @@ def pods_id_annotation(purpose: str) -> str:
 
 def _pod(deployment: AgentDeployment, workspace: str, source: PodSource) -> Object:
     return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
+        **hardened_pod(),
         "terminationGracePeriodSeconds": TERMINATION_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": RUNTIME_USER,
-            "runAsGroup": RUNTIME_USER,
-            "fsGroup": RUNTIME_USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
         "topologySpreadConstraints": [_spread(deployment)],
         "containers": [_container(deployment, workspace, source)],
         "volumes": [
@@ -113,17 +103,12 @@ def _container(deployment: AgentDeployment, workspace: str, source: PodSource) -
             "requests": dict(deployment.resources.requests),
             "limits": dict(deployment.resources.limits),
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        **hardened_container(),
         # The first successful startup probe makes the kubelet ask for readiness at once.
         "startupProbe": _probe("/livez", period=1, failures=300),
         "readinessProbe": _probe("/readyz", period=5, failures=2),
         "livenessProbe": _probe("/livez", period=10, failures=3),
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
-        "terminationMessagePolicy": "File",
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own empty directory
@@ -151,23 +136,15 @@ def _environment(deployment: AgentDeployment, workspace: str, path_prefix: str) 
         {"name": "AGENTOS_SPEC_FILE", "value": f"{CONFIG_DIR}/agent-deployment.yaml"},
         {"name": "AGENTOS_SECRETS_DIR", "value": SECRETS_DIR},
         *([{"name": "AGENTOS_PATH_PREFIX", "value": path_prefix}] if path_prefix else []),
-        _from_secret("AGENTOS_DATABASE_URL", DATABASE_SECRET, "url"),
-        _from_secret("AGENTOS_DATABASE_SCHEMA", DATABASE_SECRET, "schema"),
-        _from_secret("AGENTOS_JWT_VERIFICATION_SECRETS", JWT_SECRET, "verification-secrets"),
-        _from_secret("AGENTOS_JWT_ISSUER", JWT_SECRET, "issuer"),
-        _from_secret("AGENTOS_JWT_AUDIENCE", JWT_SECRET, "audience"),
-        _from_secret("AGENTOS_JWT_MAX_LIFETIME", JWT_SECRET, "max-lifetime-seconds"),
+        *workspace_credentials(),
+        from_secret("AGENTOS_JWT_MAX_LIFETIME", JWT_SECRET, "max-lifetime-seconds"),
     ]
 
 
 def _variable(variable: EnvironmentVariable) -> Object:
     if variable.secret is None:
         return {"name": variable.name, "value": variable.value}
-    return _from_secret(variable.name, variable.secret.name, variable.secret.key)
-
-
-def _from_secret(variable: str, secret: str, key: str) -> Object:
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+    return from_secret(variable.name, variable.secret.name, variable.secret.key)
 
 
 def _secrets_volume(deployment: AgentDeployment) -> Object:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from agentos_operator.desired.common import child
-from agentos_operator.desired.deployment import RUNTIME_USER
+from agentos_operator.desired.pod import hardened_container, hardened_pod, workspace_credentials
 from agentos_operator.naming import (
     API_VERSION,
-    DATABASE_SECRET,
     FIELD_MANAGER,
-    JWT_SECRET,
     NAME_LABEL,
     PROBE_NAME,
     workspace_labels,
@@ -37,15 +35,7 @@ def build_probe(workspace: Workspace, image: str, targets: str) -> Object:
         "restartPolicy": "Never",
         "activeDeadlineSeconds": DEADLINE_SECONDS,
         "terminationGracePeriodSeconds": 1,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": RUNTIME_USER,
-            "runAsGroup": RUNTIME_USER,
-            "fsGroup": RUNTIME_USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        **hardened_pod(),
         "containers": [_container(workspace, image, targets)],
     }
     return pod
@@ -59,27 +49,14 @@ def _container(workspace: Workspace, image: str, targets: str) -> Object:
         "env": [
             {"name": "AGENTOS_WORKSPACE", "value": workspace.name},
             {"name": "AGENTOS_ISOLATION_TARGETS", "value": targets},
-            _from_secret("AGENTOS_DATABASE_URL", DATABASE_SECRET, "url"),
-            _from_secret("AGENTOS_DATABASE_SCHEMA", DATABASE_SECRET, "schema"),
-            _from_secret("AGENTOS_JWT_VERIFICATION_SECRETS", JWT_SECRET, "verification-secrets"),
-            _from_secret("AGENTOS_JWT_ISSUER", JWT_SECRET, "issuer"),
-            _from_secret("AGENTOS_JWT_AUDIENCE", JWT_SECRET, "audience"),
+            *workspace_credentials(),
         ],
         "resources": {
             "requests": {"cpu": "10m", "memory": "64Mi"},
             "limits": {"cpu": "500m", "memory": "128Mi"},
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
-        "terminationMessagePolicy": "File",
+        **hardened_container(),
     }
-
-
-def _from_secret(variable: str, secret: str, key: str) -> Object:
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
 def build_breach_event(workspace: Workspace, reason: str, note: str, at: datetime) -> Object:
