@@ -143,3 +143,13 @@ def operator(stage: Stage) -> Iterator[OperatorProcess]:
     """The operator runs, with so long a resync that only what it watches can wake it."""
     with stage.running(resyncSeconds=6000) as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def policies(api_server: ApiServer, chart: list[Object]) -> Iterator[None]:
+    """The chart's admission policies; what they refuse is refused from some moment on."""
+    kinds = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    text = yaml.safe_dump_all([item for item in chart if item["kind"] in kinds])
+    api_server.kubectl("apply", "--server-side", "-f", "-", text=text)
+    yield
+    api_server.kubectl("delete", "-f", "-", text=text)

@@ -9,12 +9,12 @@ import http.client
 import json
 import ssl
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import yaml
 
-from tests.integration.apiserver import ApiServer, Object, eventually
+from tests.integration.apiserver import Object, eventually
 from tests.integration.operator.stage import ACCOUNT, SYSTEM_NAMESPACE, Stage, secret
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -32,16 +32,6 @@ def binding(role: str, kind: str = "ClusterRole") -> Object:
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
         "subjects": SUBJECTS,
     }
-
-
-@pytest.fixture(scope="module")
-def policies(api_server: ApiServer, chart: list[Object]) -> Iterator[None]:
-    """The chart's admission policies; what they refuse is refused from some moment on."""
-    kinds = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-    text = yaml.safe_dump_all([item for item in chart if item["kind"] in kinds])
-    api_server.kubectl("apply", "--server-side", "-f", "-", text=text)
-    yield
-    api_server.kubectl("delete", "-f", "-", text=text)
 
 
 @pytest.fixture(scope="module")
