@@ -1,7 +1,7 @@
 """The application: agno's AgentOS, and the layers that close what it leaves open.
 
-From outside to inside: request id and log line, path prefix, probes, problem documents, authentication, the
-database gate, heartbeats, failed runs, agno.
+From outside to inside: request id and log line, path prefix, answers to browsers' questions of origin, probes, problem
+documents, authentication, the database gate, heartbeats, failed runs, agno.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from agno.agent import Agent
 from agno.db.base import AsyncBaseDb, SessionType
-from agno.os import AgentOS
+from agno.os import AgentOS, CORSConfig
 from agno.os.authz import Authorization
 from agno.os.scopes import get_default_scope_mappings, get_required_scopes_for_route
 from agno.os.settings import AgnoAPISettings
@@ -23,11 +23,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from agentos_runtime.agents.compile import ReadSecret, compile_agents
 from agentos_runtime.agents.models import DeferredModel
 from agentos_runtime.asgi import App
-from agentos_runtime.auth.middleware import PUBLIC, Authentication
-from agentos_runtime.auth.tokens import Verifier
+from agentos_runtime.auth.internal import ALGORITHM, AUDIENCE, ISSUER, InternalTokens
+from agentos_runtime.auth.middleware import CONTROL_PLANE, PUBLIC, Authentication, Gate
+from agentos_runtime.auth.tokens import create_verifier
 from agentos_runtime.database.engine import create_database, create_engine
 from agentos_runtime.database.gate import DatabaseGate, watch
 from agentos_runtime.database.health import Health, always, postgres_ping
+from agentos_runtime.http.cors import cors
 from agentos_runtime.http.failed_runs import FailedRuns
 from agentos_runtime.http.heartbeat import Heartbeat
 from agentos_runtime.http.prefix import PathPrefix
@@ -74,7 +76,8 @@ def create_app(
     engine = create_engine(settings.database)
     health = _health(settings, engine, prepared)
     database = create_database(settings.database, engine)
-    served = _agent_os(settings, spec, agents, database).get_app()
+    internal, public = InternalTokens(), _public(settings)
+    served = _agent_os(settings, spec, agents, database, _authorization(internal, public)).get_app()
 
     async def work() -> None:
         await asyncio.to_thread(_load_models, agents)
@@ -83,8 +86,14 @@ def create_app(
         await asyncio.wrap_future(prepared)
         await _read_tables(database)
 
-    warmup = Warmup(served, work, PUBLIC, give_up)
-    return Application(asgi=_layers(settings, warmup, health), warmup=warmup)
+    warmup = Warmup(served, work, public, give_up)
+    gate = _gate(settings, internal, public)
+    return Application(asgi=_layers(settings, warmup, health, gate), warmup=warmup)
+
+
+def _public(settings: Settings) -> frozenset[str]:
+    """Paths that are answered without a token."""
+    return PUBLIC | CONTROL_PLANE if settings.auth.control_plane else PUBLIC
 
 
 def _health(settings: Settings, engine: AsyncEngine, prepared: Future[None]) -> Health:
@@ -101,7 +110,9 @@ def _health(settings: Settings, engine: AsyncEngine, prepared: Future[None]) -> 
 
 
 def _load_models(agents: Sequence[Agent]) -> None:
-    """Import the SDKs; nothing may run before this."""
+    """Import the SDKs, and what the first token needs; nothing may run before this."""
+    import jwt  # noqa: F401, PLC0415 - a start does not need it
+
     for agent in agents:
         if isinstance(agent.model, DeferredModel):
             agent.model.load()
@@ -112,41 +123,49 @@ async def _read_tables(database: AsyncBaseDb) -> None:
     await database.get_session(session_id="", session_type=SessionType.AGENT)
 
 
-def _agent_os(settings: Settings, spec: Spec, agents: Sequence[Agent], database: AsyncBaseDb) -> AgentOS:
+def _agent_os(
+    settings: Settings, spec: Spec, agents: Sequence[Agent], database: AsyncBaseDb, authorization: Authorization
+) -> AgentOS:
     """agno's part, with its own authorization as a second layer."""
     return AgentOS(
-        id=settings.deployment,
+        id=settings.agent_os,
         name=spec.name,
         agents=list(agents),
         db=database,
-        authorization=_authorization(settings),
+        authorization=authorization,
         user_isolation=True,
         settings=AgnoAPISettings(docs_enabled=False, os_security_key=None),
         auto_provision_dbs=settings.database.is_sqlite,
         telemetry=False,
+        cors=CORSConfig(origins=[]),  # ours answers before it
     )
 
 
-def _authorization(settings: Settings) -> Authorization:
+def _authorization(internal: InternalTokens, public: frozenset[str]) -> Authorization:
     return Authorization(
-        verification_keys=list(settings.auth.secrets),
-        algorithm="HS256",
+        verification_keys=[internal.secret],
+        algorithm=ALGORITHM,
         verify_audience=True,
-        audience=settings.auth.audience,
-        issuer=settings.auth.issuer,
-        excluded_route_paths=sorted(PUBLIC),
+        audience=AUDIENCE,
+        issuer=ISSUER,
+        excluded_route_paths=sorted(public),
     )
 
 
-def _layers(settings: Settings, served: App, health: Health) -> App:
+def _gate(settings: Settings, internal: InternalTokens, public: frozenset[str]) -> Gate:
     scopes = {**get_default_scope_mappings(), **_SCOPES_AGNO_FORGOT}
-    app: App = Heartbeat(FailedRuns(served), settings.heartbeat_seconds)
-    app = DatabaseGate(app, health, PUBLIC)
-    app = Authentication(
-        app,
-        Verifier(settings.auth, settings.workspace),
+    return Gate(
+        verifier=create_verifier(settings.auth, settings.workspace, laptop=settings.laptop),
+        internal=internal,
         required=lambda method, path: get_required_scopes_for_route(scopes, method, path),
         deployment=settings.deployment,
+        public=public,
     )
+
+
+def _layers(settings: Settings, served: App, health: Health, gate: Gate) -> App:
+    app: App = Heartbeat(FailedRuns(served), settings.heartbeat_seconds)
+    app = DatabaseGate(app, health, gate.public)
+    app = Authentication(app, gate)
     app = Probes(Problems(app), health.answers, lambda: health.is_lost)
-    return Requests(PathPrefix(app, settings.path_prefix))
+    return Requests(PathPrefix(cors(app, settings.auth.origins), settings.path_prefix))

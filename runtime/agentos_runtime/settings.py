@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentos_runtime.errors import Reason, StartupError
+from agentos_runtime.issuers import CONTROL_PLANE, Defaults, Issuer, parse_issuers
 from agentos_runtime.spec import SecretRef
 
 Environ = MutableMapping[str, str]
 
+_LAPTOP_ORIGINS = "http://localhost:3000 https://os.agno.com"
+"""A front end under development, and the hosted Control Plane."""
 LONGEST_LIFETIME = 24 * 3600
 """Seconds that any token may be valid for."""
 
@@ -60,6 +63,15 @@ class AuthSettings:
     """Clock skew that is forgiven."""
     max_lifetime_seconds: int = LONGEST_LIFETIME
     """A token that claims to live longer is refused, whoever signed it."""
+    issuers: tuple[Issuer, ...] = ()
+    """Who may sign, the holders of the secrets among them or not."""
+    origins: tuple[str, ...] = ()
+    """Origins whose pages may call this runtime from a browser."""
+
+    @property
+    def control_plane(self) -> bool:
+        """Whether a Control Plane may connect."""
+        return any(issuer.type == CONTROL_PLANE for issuer in self.issuers)
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class Settings:
     workspace: str
     """Name of the Workspace; the claim `workspace_id` of every token must equal it."""
     deployment: str
-    """Name of the AgentDeployment; also the AgentOS's stable id."""
+    """Name of the AgentDeployment."""
     spec_file: Path
     """The AgentDeployment document."""
     database: DatabaseSettings
@@ -88,18 +100,30 @@ class Settings:
     shutdown_seconds: int = 30
     """How long streams may go on after SIGTERM."""
 
+    @property
+    def agent_os(self) -> str:
+        """The AgentOS's stable id, unlike any other workspace's."""
+        return agent_os_id(self.deployment, self.workspace)
+
+
+def agent_os_id(deployment: str, workspace: str) -> str:
+    """As in the deployment's own host; neither name holds `--`."""
+    return f"{deployment}--{workspace}"
+
 
 def settings_from(
     environ: Environ, *, spec_file: Path | None = None, host: str | None = None, port: int | None = None
 ) -> Settings:
     """Build the settings and take the secrets out of the environment: tools of an agent can read it."""
     laptop = not environ.get("AGENTOS_WORKSPACE")
+    workspace = environ.get("AGENTOS_WORKSPACE") or "local"
+    deployment = _value(environ, "AGENTOS_DEPLOYMENT", "local" if laptop else None)
     return Settings(
-        workspace=environ.get("AGENTOS_WORKSPACE") or "local",
-        deployment=_value(environ, "AGENTOS_DEPLOYMENT", "local" if laptop else None),
+        workspace=workspace,
+        deployment=deployment,
         spec_file=spec_file or Path(_value(environ, "AGENTOS_SPEC_FILE", None)),
         database=_database(environ, laptop=laptop),
-        auth=_auth(environ, laptop=laptop),
+        auth=_auth(environ, workspace, deployment, laptop=laptop),
         secrets_dir=_optional_path(environ, "AGENTOS_SECRETS_DIR"),
         host=host or ("127.0.0.1" if laptop else "0.0.0.0"),  # noqa: S104 - see Settings.host
         port=7777 if port is None else port,
@@ -128,16 +152,21 @@ def _database(environ: Environ, *, laptop: bool) -> DatabaseSettings:
     return DatabaseSettings(url=url, schema=schema)
 
 
-def _auth(environ: Environ, *, laptop: bool) -> AuthSettings:
+def _auth(environ: Environ, workspace: str, deployment: str, *, laptop: bool) -> AuthSettings:
     generated = secrets.token_urlsafe(32) if laptop else None
     keys = tuple(_secret_value(environ, "AGENTOS_JWT_VERIFICATION_SECRETS", generated).split())
     if not keys or any(len(key.encode()) < 32 for key in keys):
         raise _invalid("AGENTOS_JWT_VERIFICATION_SECRETS holds a secret shorter than 32 bytes; make it longer")
+    audience = _value(environ, "AGENTOS_JWT_AUDIENCE", "local" if laptop else None)
+    issuer = environ.get("AGENTOS_JWT_ISSUER") or "agentos.hyvve.io"
+    defaults = Defaults(issuer, audience, workspace, agent_os_id(deployment, workspace))
     return AuthSettings(
         secrets=keys,
-        audience=_value(environ, "AGENTOS_JWT_AUDIENCE", "local" if laptop else None),
-        issuer=environ.get("AGENTOS_JWT_ISSUER") or "agentos.hyvve.io",
+        audience=audience,
+        issuer=issuer,
         max_lifetime_seconds=_lifetime(environ),
+        issuers=parse_issuers(environ.get("AGENTOS_ISSUERS", ""), defaults),
+        origins=tuple(environ.get("AGENTOS_ALLOWED_ORIGINS", _LAPTOP_ORIGINS if laptop else "").split()),
     )
 
 

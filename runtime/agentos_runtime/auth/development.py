@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import jwt
-
 from agentos_runtime.settings import Settings
 
 _SCOPES = ["agents:read", "agents:run", "sessions:read", "sessions:write", "sessions:delete", "memories:read"]
@@ -13,6 +11,8 @@ _SCOPES = ["agents:read", "agents:run", "sessions:read", "sessions:write", "sess
 
 def development_token(settings: Settings, user: str = "developer") -> str:
     """As a workspace's issuer would write it."""
+    import jwt  # noqa: PLC0415 - a start does not need it
+
     now = int(time.time())
     claims = {
         "iss": settings.auth.issuer,

@@ -73,7 +73,7 @@ def test_the_agents_are_listed_with_their_own_names(client: httpx.Client) -> Non
     listed = client.get("/agents").json()
     assert [agent["id"] for agent in listed] == ["support"]
     assert listed[0]["model"]["model"] == "gpt-4o-mini"
-    assert client.get("/config").json()["os_id"] == "support"
+    assert client.get("/config").json()["os_id"] == "support--acme"
 
 
 def test_a_model_that_fails_is_502_and_not_a_success(client: httpx.Client, database: Any) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import jwt
 import pytest
 
-from agentos_runtime.auth.tokens import Verifier
+from agentos_runtime.auth.tokens import create_verifier
+from agentos_runtime.issuers import Defaults, parse_issuers
 from agentos_runtime.settings import AuthSettings
 from agentosctl import token
 from agentosctl.cluster import SECRET, WORKSPACE
@@ -55,11 +56,12 @@ def test_reading_one_secret_is_all_the_right_that_is_needed(ready: FakeCluster, 
     assert ready.read == [("get", "secrets")]
 
 
-def test_a_runtime_accepts_the_token(ready: FakeCluster) -> None:
+async def test_a_runtime_accepts_the_token(ready: FakeCluster) -> None:
     wish = token.Wish("acme", "alice", ("agents:run", "agents:support:run"), token.LONGEST)
     text = token.mint(ready, wish, 1_800_000_000)
-    settings = AuthSettings(secrets=(SECRET_TEXT,), issuer="agentos.hyvve.io", audience="uid-1")
-    identity = Verifier(settings, "acme").verify(text.encode(), now=1_800_000_001)
+    issuers = parse_issuers("", Defaults("agentos.hyvve.io", "uid-1", "acme", "support--acme"))
+    verifier = create_verifier(AuthSettings(secrets=(SECRET_TEXT,), issuers=issuers), "acme", laptop=False)
+    identity = await verifier.verify(text.encode(), now=1_800_000_001)
     assert (identity.user, identity.workspace, identity.scopes) == ("alice", "acme", wish.scopes)
 
 

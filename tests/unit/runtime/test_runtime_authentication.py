@@ -10,11 +10,15 @@ from typing import Any
 import jwt
 import pytest
 
-from agentos_runtime.auth.middleware import Authentication
-from agentos_runtime.auth.tokens import Verifier
+from agentos_runtime.auth.fetch import FetchFailed
+from agentos_runtime.auth.internal import InternalTokens
+from agentos_runtime.auth.jwks import KeySet
+from agentos_runtime.auth.middleware import CONTROL_PLANE, PUBLIC, Authentication, Gate
+from agentos_runtime.auth.signatures import PublishedKeys
+from agentos_runtime.auth.tokens import Verifier, create_verifier
+from agentos_runtime.issuers import Issuer
 from agentos_runtime.settings import AuthSettings
-
-SECRET = "the-workspace-secret-of-the-tests-0123456789"
+from tests.unit.runtime.signing import GENERATED_SECRET, SECRET
 
 
 def make_token(**changes: Any) -> str:
@@ -27,11 +31,13 @@ def make_token(**changes: Any) -> str:
 class Caller:
     """Sends requests through the gate and keeps what came back and what got through."""
 
-    def __init__(self) -> None:
+    def __init__(self, verifier: Verifier | None = None, public: frozenset[str] = PUBLIC) -> None:
         self.reached: list[dict[str, Any]] = []
         self.sent: list[Any] = []
-        verifier = Verifier(AuthSettings(secrets=(SECRET,), audience="uid-1"), "acme")
-        self.gate = Authentication(self.app, verifier, self.required, "support")
+        self.internal = InternalTokens()
+        settings = AuthSettings(secrets=(SECRET,), audience="uid-1", issuers=(GENERATED_SECRET.issuer,))
+        verifier = verifier or create_verifier(settings, "acme", laptop=False)
+        self.gate = Authentication(self.app, Gate(verifier, self.internal, self.required, "support", public))
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         self.reached.append(scope)
@@ -65,6 +71,45 @@ async def test_the_verified_identity_reaches_the_application_and_nothing_of_the_
     assert state["identity"].user == "alice"
     assert state["dependencies"] == {"workspace_id": "acme", "deployment": "support", "user_id": "alice"}
     assert state["metadata"] == state["dependencies"]
+    assert state["session_state"] == {"workspace_id": "acme", "user_id": "alice"}
+
+
+async def test_agno_sees_a_token_of_this_process_and_never_the_callers() -> None:
+    caller = Caller()
+    token = make_token(email="alice@example.com", scopes=["agents:run", "agents:read"])
+    await caller.ask("Bearer " + token)
+    values = [value.decode() for name, value in caller.reached[0]["headers"] if name == b"authorization"]
+    assert len(values) == 1
+    assert token not in values[0]
+    internal = values[0].removeprefix("Bearer ")
+    claims = jwt.decode(
+        internal, caller.internal.secret, algorithms=["HS256"], audience="agno", issuer="agentos-runtime"
+    )
+    assert (claims["sub"], claims["scopes"]) == ("alice", ["agents:run", "agents:read"])
+    assert claims.keys() == {"iss", "aud", "sub", "scopes", "iat", "exp"}
+    assert claims["exp"] - claims["iat"] == 60
+
+
+async def test_a_token_of_another_process_means_nothing_here() -> None:
+    caller, other = Caller(), Caller()
+    await other.ask("Bearer " + make_token())
+    internal = other.reached[0]["headers"][-1][1].decode()
+    assert (await caller.ask(internal))[0] == 401
+
+
+async def test_a_token_that_cannot_be_judged_is_503_and_may_be_sent_again() -> None:
+    async def away() -> bytes:
+        raise FetchFailed("the endpoint is down")
+
+    issuer = Issuer("app", "JWKS", "https://app.example", "uid-1", ("workspace_id", "acme"), frozenset({"HS256"}))
+    keys = PublishedKeys(KeySet("app", issuer.algorithms, away))
+    settings = AuthSettings(secrets=(SECRET,), issuers=(issuer,))
+    caller = Caller(Verifier(settings, "acme", {"app": keys}))
+    claims = {"iss": "https://app.example", "aud": "uid-1", "sub": "alice"}
+    token = jwt.encode(claims, SECRET, algorithm="HS256", headers={"kid": "1"})
+    status, headers, body = await caller.ask("Bearer " + token)
+    assert (status, headers[b"retry-after"]) == (503, b"10")
+    assert body["detail"] == "The keys of the token's issuer cannot be read at the moment."
 
 
 async def test_one_runs_changes_do_not_reach_the_next() -> None:
@@ -110,6 +155,11 @@ async def test_a_public_path_needs_no_token(path: str) -> None:
     assert (await Caller().ask(path=path))[0] == 0
 
 
+async def test_what_a_control_plane_asks_first_is_public_where_one_may_connect() -> None:
+    assert (await Caller(public=PUBLIC | CONTROL_PLANE).ask(path="/info"))[0] == 0
+    assert (await Caller(public=PUBLIC | CONTROL_PLANE).ask(path="/config"))[0] == 401
+
+
 @pytest.mark.parametrize("path", ["/", "/info", "/health/", "/healthz", "//health", "/HEALTH", "/livez/../agents"])
 async def test_a_path_that_resembles_a_public_one_does(path: str) -> None:
     assert (await Caller().ask(path=path))[0] == 401
@@ -131,13 +181,14 @@ async def test_ones_own_name_or_an_administrators_may_be_given(scopes: list[str]
     assert (await Caller().ask("Bearer " + make_token(scopes=scopes), query=query))[0] == 0
 
 
-async def test_a_preflight_passes_and_a_bare_options_does_not() -> None:
+async def test_a_preflight_is_nothing_that_opens_the_gate() -> None:
+    """It is answered outside of the gate; what comes this far is a request like any other."""
     caller = Caller()
-    assert (await caller.ask(method="OPTIONS"))[0] == 401
     headers = [(b"origin", b"https://app.example"), (b"access-control-request-method", b"POST")]
     scope = {"type": "http", "method": "OPTIONS", "path": "/agents", "headers": headers, "query_string": b""}
     await caller.gate(scope, caller.receive, caller.send)
-    assert len(caller.reached) == 1
+    assert caller.sent[0]["status"] == 401
+    assert not caller.reached
 
 
 async def test_a_websocket_is_closed_before_anything_is_asked() -> None:

@@ -1,232 +1,278 @@
-"""Every token that must not open a workspace, by name. Each of them would be a way in if it were accepted."""
+"""Every token that must not open a workspace, by name and for every kind of issuer.
+
+Each of them would be a way in if it were accepted. All are shown to one workspace that has every kind of issuer at
+once, so that none is refused only because nobody there could have signed it.
+"""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
 
-from agentos_runtime.auth.tokens import BadToken, Verifier
-from agentos_runtime.settings import AuthSettings
+from agentos_runtime.auth.reading import BadToken
+from tests.unit.runtime.signing import (
+    ED25519,
+    GENERATED_SECRET,
+    NEXT_SECRET,
+    NOW,
+    OTHER_RSA,
+    RSA,
+    SECRET,
+    SIGNERS,
+    Signer,
+    b64,
+    hs256,
+    jwk,
+    pem,
+    rs256,
+    verifier,
+)
 
-SECRET = "the-workspace-secret-of-the-tests-0123456789"
-NEXT_SECRET = "the-next-secret-in-a-rotation-0123456789abc"
-NOW = 1_800_000_000
-SETTINGS = AuthSettings(secrets=(SECRET, NEXT_SECRET), audience="uid-1", issuer="agentos.hyvve.io")
-VERIFIER = Verifier(SETTINGS, "acme")
-CLAIMS: dict[str, Any] = {
-    "iss": "agentos.hyvve.io",
-    "aud": "uid-1",
-    "sub": "alice",
-    "iat": NOW,
-    "exp": NOW + 600,
-    "workspace_id": "acme",
-    "scopes": ["agents:run"],
-}
+if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
 
-
-def b64(raw: bytes | str) -> str:
-    data = raw.encode() if isinstance(raw, str) else raw
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def signed(header: str | bytes, claims: str | bytes, secret: str = SECRET, digest: str = "sha256") -> str:
-    """A token of raw parts with a signature that is right for them."""
-    body = f"{b64(header)}.{b64(claims)}"
-    return f"{body}.{b64(hmac.new(secret.encode(), body.encode(), digest).digest())}"
+Make = Callable[[Signer], str]
 
 
-def token(header: dict[str, Any] | None = None, **changes: Any) -> str:
-    """A good token, or one whose header or claims differ; a claim of `...` is left out."""
-    claims = {k: v for k, v in (CLAIMS | changes).items() if v is not ...}
-    return signed(json.dumps({"alg": "HS256", "typ": "JWT"} | (header or {})), json.dumps(claims))
+def parts(signer: Signer) -> list[str]:
+    return signer.token().split(".")
 
 
-def with_claims(text: str) -> str:
-    """A token whose claims are this text."""
-    return signed('{"alg":"HS256"}', text)
+def claims_text(signer: Signer) -> str:
+    return json.dumps(signer.claims)
 
 
-GOOD = token()
-HEAD, BODY, SIGNATURE = GOOD.split(".")
-CLAIMS_TEXT = json.dumps(CLAIMS)
+def header_text(signer: Signer, **changes: Any) -> str:
+    return json.dumps(signer.header | changes)
 
 
-def without_signature(alg: str, signature: str = "") -> str:
+def without_signature(signer: Signer, alg: str, signature: str = "") -> str:
     header = {"alg": alg} if alg else {"typ": "JWT"}
-    return f"{b64(json.dumps(header))}.{BODY}.{signature}"
+    return f"{b64(json.dumps(header))}.{parts(signer)[1]}.{signature}"
 
 
-def flipped_bit() -> str:
-    raw = bytearray(base64.urlsafe_b64decode(SIGNATURE + "="))
+def signed_by(signer: Signer, signature: Callable[[bytes], bytes], **header: Any) -> str:
+    """The issuer's claims under somebody's signature."""
+    body = f"{b64(header_text(signer, **header))}.{parts(signer)[1]}"
+    return f"{body}.{b64(signature(body.encode()))}"
+
+
+def flipped_bit(signer: Signer) -> str:
+    head, body, signature = parts(signer)
+    raw = bytearray(base64.urlsafe_b64decode(signature + "=="))
     raw[5] ^= 1
-    return f"{HEAD}.{BODY}.{b64(bytes(raw))}"
+    return f"{head}.{body}.{b64(bytes(raw))}"
 
 
-def second_spelling() -> str:
-    """The last character of 32 bytes in base64 carries two bits that mean nothing."""
+def second_spelling(signer: Signer) -> str:
+    """The last character of a signature carries bits that mean nothing."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    return GOOD[:-1] + alphabet[alphabet.index(GOOD[-1]) ^ 1]
+    good = signer.token()
+    return good[:-1] + alphabet[alphabet.index(good[-1]) ^ 1]
 
 
-def asymmetric(alg: str, length: int, **header: Any) -> str:
-    """A token as a key of the caller's own would sign it: what the signature holds makes no difference here."""
-    return f"{b64(json.dumps({'alg': alg, **header}))}.{BODY}.{b64(bytes(range(1, length + 1)))}"
+def swapped(signer: Signer) -> str:
+    head, _, signature = parts(signer)
+    return f"{head}.{signer.token(sub='admin').split('.')[1]}.{signature}"
 
 
-JWK = {"kty": "OKP", "crv": "Ed25519", "x": b64(b"k" * 32)}
-PEM = "-----BEGIN PUBLIC KEY-----\n" + "TUlJQklq" * 20 + "\n-----END PUBLIC KEY-----\n"
+JWK = jwk(jwt.algorithms.OKPAlgorithm, ED25519.public_key())
 
-
-BAD: dict[str, Callable[[], str]] = {
-    "alg none": lambda: without_signature("none"),
-    "alg nOnE": lambda: without_signature("nOnE"),
-    "alg none with the signature kept": lambda: without_signature("none", SIGNATURE),
-    "alg missing": lambda: signed('{"typ":"JWT"}', CLAIMS_TEXT),
-    "alg not a string": lambda: signed('{"alg":["HS256"]}', CLAIMS_TEXT),
-    "HS512 with our secret": lambda: signed('{"alg":"HS512"}', CLAIMS_TEXT, digest="sha512"),
-    "HS384 in the header over an HS256 signature": lambda: signed('{"alg":"HS384"}', CLAIMS_TEXT),
-    "their own RS256": lambda: asymmetric("RS256", 255),
-    "their own EdDSA": lambda: asymmetric("EdDSA", 64),
-    "their own EdDSA with its key in the header": lambda: asymmetric("EdDSA", 64, jwk=JWK),
-    "our signature and a key in the header": lambda: token({"jwk": JWK}),
-    "a public key used as our secret": lambda: signed('{"alg":"HS256"}', CLAIMS_TEXT, PEM),
-    "another workspace's secret": lambda: signed('{"alg":"HS256"}', CLAIMS_TEXT, "x" * 40),
-    "a short secret": lambda: signed('{"alg":"HS256"}', CLAIMS_TEXT, "short"),
-    "an empty secret": lambda: signed('{"alg":"HS256"}', CLAIMS_TEXT, ""),
+BAD: dict[str, Make] = {
+    "alg none": lambda s: without_signature(s, "none"),
+    "alg nOnE": lambda s: without_signature(s, "nOnE"),
+    "alg none with the signature kept": lambda s: without_signature(s, "none", parts(s)[2]),
+    "alg missing": lambda s: s.token({"alg": ...}),
+    "alg not a string": lambda s: s.token({"alg": [s.header["alg"]]}),
+    "HS512 with our secret": lambda s: signed_by(s, lambda body: hs256(body, digest="sha512"), alg="HS512"),
+    "HS384 in the header over the issuer's own signature": lambda s: s.token({"alg": "HS384"}),
+    "an algorithm of the same key that is not pinned": lambda s: s.token({"alg": "RS512"}),
+    "their own RS256": lambda s: signed_by(s, lambda body: rs256(body, OTHER_RSA), alg="RS256"),
+    "their own EdDSA": lambda s: signed_by(s, lambda body: bytes(range(64)), alg="EdDSA"),
+    "their own EdDSA with its key in the header": lambda s: signed_by(s, lambda _: bytes(64), alg="EdDSA", jwk=JWK),
+    "the issuer's signature and a key in the header": lambda s: s.token({"jwk": JWK}),
+    "a public key used as a shared secret": lambda s: signed_by(s, lambda body: hs256(body, pem(RSA)), alg="HS256"),
+    "another workspace's secret": lambda s: signed_by(s, lambda body: hs256(body, "x" * 40), alg="HS256"),
+    "a short secret": lambda s: signed_by(s, lambda body: hs256(body, "short"), alg="HS256"),
+    "an empty secret": lambda s: signed_by(s, lambda body: hs256(body, ""), alg="HS256"),
     "one bit of the signature flipped": flipped_bit,
     "a second spelling of the signature": second_spelling,
-    "the signature cut short": lambda: GOOD[:-6],
-    "no signature": lambda: f"{HEAD}.{BODY}.",
-    "two segments": lambda: f"{HEAD}.{BODY}",
-    "four segments": lambda: f"{GOOD}.{SIGNATURE}",
-    "five segments, as a JWE has": lambda: ".".join([HEAD, "", BODY, BODY, SIGNATURE]),
-    "the claims swapped for others": lambda: f"{HEAD}.{token(sub='admin').split('.')[1]}.{SIGNATURE}",
-    "padding kept": lambda: f"{HEAD}=.{BODY}.{SIGNATURE}",
-    "a space inside": lambda: GOOD.replace(".", ". ", 1),
-    "nothing": lambda: "",
-    "text": lambda: "not-a-token",
-    "one megabyte": lambda: token(sub="a" * 1_000_000),
-    "expired": lambda: token(iat=NOW - 700, exp=NOW - 100),
-    "expired just beyond the leeway": lambda: token(iat=NOW - 700, exp=NOW - 10),
-    "not before a minute from now": lambda: token(nbf=NOW + 60),
-    "issued in the future": lambda: token(iat=NOW + 60),
-    "exp null": lambda: token(exp=None),
-    "exp NaN": lambda: token(exp=float("nan")),
-    "exp Infinity": lambda: token(exp=float("inf")),
-    "exp -1": lambda: token(exp=-1),
-    "exp as a string": lambda: token(exp=str(NOW + 600)),
-    "exp true": lambda: token(exp=True),
-    "exp 1e30": lambda: token(exp=1e30),
-    "exp missing": lambda: token(exp=...),
-    "exp a week away": lambda: token(exp=NOW + 7 * 86400),
-    "exp before iat": lambda: token(iat=NOW, exp=NOW - 5),
-    "iat missing": lambda: token(iat=...),
-    "iat as a string": lambda: token(iat=str(NOW)),
-    "nbf as a string": lambda: token(nbf=str(NOW)),
-    "another workspace's audience": lambda: token(aud="uid-2"),
-    "no audience": lambda: token(aud=...),
-    "a prefix of the audience": lambda: token(aud="uid-"),
-    "the audience in capitals": lambda: token(aud="UID-1"),
-    "our audience among others": lambda: token(aud=["uid-1", "uid-2"]),
-    "an audience that is no string": lambda: token(aud={"uid-1": 1}),
-    "another issuer": lambda: token(iss="evil"),
-    "no issuer": lambda: token(iss=...),
-    "the issuer with a slash": lambda: token(iss="agentos.hyvve.io/"),
-    "another workspace": lambda: token(workspace_id="globex"),
-    "no workspace": lambda: token(workspace_id=...),
-    "the workspace in a list": lambda: token(workspace_id=["acme"]),
-    "sub missing": lambda: token(sub=...),
-    "sub empty": lambda: token(sub=""),
-    "sub blank": lambda: token(sub="  "),
-    "sub an integer": lambda: token(sub=7),
-    "sub a list": lambda: token(sub=["alice"]),
-    "sub too long": lambda: token(sub="a" * 256),
-    "sub with a NUL": lambda: token(sub="alice\x00"),
-    "sub with a line break": lambda: token(sub="alice\nadmin"),
-    "sub of a service account": lambda: token(sub="sa:robot"),
-    "sub of the scheduler": lambda: token(sub="__scheduler__"),
-    "sub of an OAuth client": lambda: token(sub="__oauth__:x"),
-    "sub given twice": lambda: with_claims(CLAIMS_TEXT[:-1] + ', "sub": "admin"}'),
-    "any claim given twice": lambda: with_claims(CLAIMS_TEXT[:-1] + ', "scopes": []}'),
-    "alg given twice": lambda: signed('{"alg":"HS256","alg":"HS256"}', CLAIMS_TEXT),
-    "scopes missing": lambda: token(scopes=...),
-    "scopes as text": lambda: token(scopes="agents:run"),
-    "scopes of numbers": lambda: token(scopes=[1]),
-    "a scope outside agno's grammar": lambda: token(scopes=["agents:run agent_os:admin"]),
-    "an unknown crit": lambda: token({"crit": ["exp"], "exp": 1}),
-    "b64 false": lambda: token({"b64": False, "crit": ["b64"]}),
-    "a numeric kid": lambda: token({"kid": 7}),
-    "an unknown kid": lambda: token({"kid": "other"}),
-    "jku": lambda: token({"jku": "https://evil.example/keys"}),
-    "x5u": lambda: token({"x5u": "https://evil.example/cert"}),
-    "typ of something else": lambda: token({"typ": "dpop+jwt"}),
-    "zip": lambda: token({"zip": "DEF"}),
-    "deep JSON in the claims": lambda: with_claims("[" * 5000 + "]" * 5000),
-    "deep JSON in one claim": lambda: with_claims('{"sub":' + "[" * 2500 + "]" * 2500 + "}"),
-    "claims that are a list": lambda: with_claims("[]"),
-    "claims that are text": lambda: with_claims('"alice"'),
-    "claims that are not UTF-8": lambda: signed('{"alg":"HS256"}', b'{"sub":"\xff\xfe"}'),
-    "claims that are no JSON": lambda: with_claims("{"),
-    "a header that is no JSON": lambda: signed("{", CLAIMS_TEXT),
-    "a header that is a list": lambda: signed("[]", CLAIMS_TEXT),
+    "the signature cut short": lambda s: s.token()[:-6],
+    "no signature": lambda s: f"{'.'.join(parts(s)[:2])}.",
+    "two segments": lambda s: ".".join(parts(s)[:2]),
+    "four segments": lambda s: f"{s.token()}.{parts(s)[2]}",
+    "five segments, as a JWE has": lambda s: ".".join([parts(s)[0], "", parts(s)[1], parts(s)[1], parts(s)[2]]),
+    "the claims swapped for others": swapped,
+    "padding kept": lambda s: "=.".join([parts(s)[0], ".".join(parts(s)[1:])]),
+    "a space inside": lambda s: s.token().replace(".", ". ", 1),
+    "nothing": lambda s: "",
+    "text": lambda s: "not-a-token",
+    "one megabyte": lambda s: s.token(sub="a" * 1_000_000),
+    "expired": lambda s: s.token(iat=NOW - 700, exp=NOW - 100),
+    "expired just beyond the leeway": lambda s: s.token(iat=NOW - 700, exp=NOW - 10),
+    "not before a minute from now": lambda s: s.token(nbf=NOW + 60),
+    "issued in the future": lambda s: s.token(iat=NOW + 60),
+    "exp null": lambda s: s.token(exp=None),
+    "exp NaN": lambda s: s.token(exp=float("nan")),
+    "exp Infinity": lambda s: s.token(exp=float("inf")),
+    "exp -1": lambda s: s.token(exp=-1),
+    "exp as a string": lambda s: s.token(exp=str(NOW + 600)),
+    "exp true": lambda s: s.token(exp=True),
+    "exp 1e30": lambda s: s.token(exp=1e30),
+    "exp missing": lambda s: s.token(exp=...),
+    "exp a week away": lambda s: s.token(exp=NOW + 7 * 86400),
+    "exp before iat": lambda s: s.token(iat=NOW, exp=NOW - 5),
+    "iat missing": lambda s: s.token(iat=...),
+    "iat as a string": lambda s: s.token(iat=str(NOW)),
+    "nbf as a string": lambda s: s.token(nbf=str(NOW)),
+    "another workspace's audience": lambda s: s.token(aud="uid-2"),
+    "no audience": lambda s: s.token(aud=...),
+    "a prefix of the audience": lambda s: s.token(aud=s.claims["aud"][:-1]),
+    "the audience in capitals": lambda s: s.token(aud=s.claims["aud"].upper()),
+    "our audience among others": lambda s: s.token(aud=[s.claims["aud"], "uid-2"]),
+    "an audience that is no string": lambda s: s.token(aud={s.claims["aud"]: 1}),
+    "an issuer that is no string": lambda s: s.token(iss=["https://app.example"]),
+    "sub missing": lambda s: s.token(sub=...),
+    "sub empty": lambda s: s.token(sub=""),
+    "sub blank": lambda s: s.token(sub="  "),
+    "sub an integer": lambda s: s.token(sub=7),
+    "sub a list": lambda s: s.token(sub=["alice"]),
+    "sub too long": lambda s: s.token(sub="a" * 256),
+    "sub with a NUL": lambda s: s.token(sub="alice\x00"),
+    "sub with a line break": lambda s: s.token(sub="alice\nadmin"),
+    "sub of a service account": lambda s: s.token(sub="sa:robot"),
+    "sub of the scheduler": lambda s: s.token(sub="__scheduler__"),
+    "sub of an OAuth client": lambda s: s.token(sub="__oauth__:x"),
+    "sub given twice": lambda s: s.with_claims(claims_text(s)[:-1] + ', "sub": "admin"}'),
+    "any claim given twice": lambda s: s.with_claims(claims_text(s)[:-1] + ', "scopes": []}'),
+    "alg given twice": lambda s: s.signed(header_text(s)[:-1] + f', "alg": "{s.header["alg"]}"}}', claims_text(s)),
+    "scopes missing": lambda s: s.token(scopes=...),
+    "scopes as text": lambda s: s.token(scopes="agents:run"),
+    "scopes of numbers": lambda s: s.token(scopes=[1]),
+    "a scope outside agno's grammar": lambda s: s.token(scopes=["agents:run agent_os:admin"]),
+    "an unknown crit": lambda s: s.token({"crit": ["exp"], "exp": 1}),
+    "b64 false": lambda s: s.token({"b64": False, "crit": ["b64"]}),
+    "a numeric kid": lambda s: s.token({"kid": 7}),
+    "an empty kid": lambda s: s.token({"kid": ""}),
+    "a kid of a thousand characters": lambda s: s.token({"kid": "k" * 1000}),
+    "jku": lambda s: s.token({"jku": "https://evil.example/keys"}),
+    "x5u": lambda s: s.token({"x5u": "https://evil.example/cert"}),
+    "x5c": lambda s: s.token({"x5c": ["MIIB"]}),
+    "typ of something else": lambda s: s.token({"typ": "dpop+jwt"}),
+    "zip": lambda s: s.token({"zip": "DEF"}),
+    "deep JSON in the claims": lambda s: s.with_claims("[" * 5000 + "]" * 5000),
+    "deep JSON in one claim": lambda s: s.with_claims('{"sub":' + "[" * 2500 + "]" * 2500 + "}"),
+    "claims that are a list": lambda s: s.with_claims("[]"),
+    "claims that are text": lambda s: s.with_claims('"alice"'),
+    "claims that are not UTF-8": lambda s: s.signed(header_text(s), b'{"sub":"\xff\xfe"}'),
+    "claims that are no JSON": lambda s: s.with_claims("{"),
+    "a header that is no JSON": lambda s: s.signed("{", claims_text(s)),
+    "a header that is a list": lambda s: s.signed("[]", claims_text(s)),
+    **{
+        f"the claims of this issuer under the signature of {other.name}": (
+            lambda s, other=other: signed_by(s, other.signature, **other.header)  # type: ignore[misc]
+        )
+        for other in SIGNERS
+        if other.header["alg"] != "RS256"
+    },
+}
+"""Refused whoever the issuer is; the last ones where it is another."""
+BAD_WITH_A_NAME: dict[str, Make] = {
+    "another issuer": lambda s: s.token(iss="evil"),
+    "no issuer": lambda s: s.token(iss=...),
+    "the issuer with a slash": lambda s: s.token(iss=s.claims["iss"] + "/"),
+    "another workspace": lambda s: s.token(workspace_id="globex"),
+    "no workspace": lambda s: s.token(workspace_id=...),
+    "the workspace in a list": lambda s: s.token(workspace_id=["acme"]),
+}
+"""A Control Plane's tokens need neither name: its key and its audience bind them."""
+BAD_OF_A_SECRET: dict[str, Make] = {
+    "any kid": lambda s: s.token({"kid": "other"}),
+    "a header of no meaning": lambda s: s.token({"x": "y"}),
+}
+BAD_OF_A_SET: dict[str, Make] = {
+    "an unknown kid": lambda s: s.token({"kid": "other"}),
+    "no kid": lambda s: s.token({"kid": ...}),
+    "the kid of another algorithm's key": lambda s: s.token({"kid": "ec" if s.header["kid"] == "rsa" else "rsa"}),
+    "the kid in capitals": lambda s: s.token({"kid": s.header["kid"].upper()}),
 }
 
 
-@pytest.mark.parametrize("make", BAD.values(), ids=BAD.keys())
-def test_a_bad_token_is_refused(make: Callable[[], str]) -> None:
-    bad = make()
-    with pytest.raises(BadToken) as refused:
-        VERIFIER.verify(bad.encode(), now=NOW)
-    assert refused.value.kind in KINDS
-    assert bad[:20] == "" or bad[:20] not in str(refused.value)
+def cases() -> Iterator[ParameterSet]:
+    for signer in SIGNERS:
+        lists = [BAD] if signer.is_control_plane else [BAD, BAD_WITH_A_NAME]
+        lists += [BAD_OF_A_SECRET] if signer.is_shared else []
+        lists += [BAD_OF_A_SET] if signer.issuer.type == "JWKS" else []
+        for name, make in (item for each in lists for item in each.items()):
+            if not name.endswith(signer.name):
+                yield pytest.param(signer, make, id=f"{signer.name}-{name}")
 
 
 KINDS = (
-    *("algorithm", "audience", "exp", "expired", "header", "iat", "issuer", "lifetime", "malformed"),
+    *("algorithm", "audience", "exp", "expired", "header", "iat", "issuer", "key", "lifetime", "malformed"),
     *("nbf", "not yet valid", "scopes", "signature", "subject", "workspace"),
 )
 """All a caller learns of a refusal: a word out of a fixed list."""
 
 
+@pytest.mark.parametrize(("signer", "make"), list(cases()))
+async def test_a_bad_token_is_refused(signer: Signer, make: Make) -> None:
+    bad = make(signer)
+    with pytest.raises(BadToken) as refused:
+        await verifier().verify(bad.encode(), now=NOW)
+    assert refused.value.kind in KINDS
+    assert bad[:20] == "" or bad[:20] not in str(refused.value)
+
+
+GOOD: dict[str, Make] = {
+    "the plain one": lambda s: s.token(),
+    "without typ": lambda s: s.token({"typ": ...}),
+    "audience as a list of one": lambda s: s.token(aud=[s.claims["aud"]]),
+    "expired within the leeway": lambda s: s.token(iat=NOW - 600, exp=NOW - 9),
+    "issued within the leeway": lambda s: s.token(iat=NOW + 9, exp=NOW + 600),
+    "fractions of a second": lambda s: s.token(iat=float(NOW), exp=NOW + 600.5),
+    "claims of the issuer's own": lambda s: s.token(extra={"deep": [1, 2]}),
+    "a subject of an identity provider": lambda s: s.token(sub="auth0|5f7c8ec7"),
+}
+
+
+@pytest.mark.parametrize("make", GOOD.values(), ids=GOOD.keys())
+@pytest.mark.parametrize("signer", SIGNERS, ids=lambda signer: signer.name)
+async def test_a_good_token_is_believed(signer: Signer, make: Make) -> None:
+    identity = await verifier().verify(make(signer).encode(), now=NOW)
+    assert (identity.workspace, identity.scopes, identity.issuer) == ("acme", ("agents:run",), signer.issuer.name)
+
+
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: GOOD,
-        lambda: signed('{"alg":"HS256"}', CLAIMS_TEXT),
-        lambda: signed('{"alg":"HS256"}', CLAIMS_TEXT, NEXT_SECRET),
-        lambda: token(aud=["uid-1"]),
-        lambda: token(iat=NOW - 600, exp=NOW - 9),
-        lambda: token(iat=NOW + 9, exp=NOW + 600),
-        lambda: token(iat=float(NOW), exp=NOW + 600.5),
-        lambda: token(extra={"deep": [1, 2]}),
-        lambda: token(sub="auth0|5f7c8ec7"),
-        lambda: jwt.encode(CLAIMS, SECRET, algorithm="HS256"),
+        lambda: signed_by(GENERATED_SECRET, lambda body: hs256(body, NEXT_SECRET)),
+        lambda: jwt.encode(GENERATED_SECRET.claims, SECRET, algorithm="HS256"),
     ],
-    ids=[
-        *("the plain one", "without typ", "the next secret of a rotation", "audience as a list of one"),
-        *("expired within the leeway", "issued within the leeway", "fractions of a second"),
-        *("claims of the issuer's own", "a subject of an identity provider", "made by PyJWT"),
-    ],
+    ids=["the next secret of a rotation", "made by PyJWT"],
 )
-def test_a_good_token_is_believed(make: Callable[[], str]) -> None:
-    identity = VERIFIER.verify(make().encode(), now=NOW)
-    assert (identity.workspace, identity.scopes) == ("acme", ("agents:run",))
+async def test_a_token_of_the_workspaces_own_secrets_is_believed(make: Callable[[], str]) -> None:
+    assert (await verifier().verify(make().encode(), now=NOW)).user == "alice"
 
 
-def test_a_good_token_is_refused_when_its_secret_has_been_withdrawn() -> None:
-    after = Verifier(AuthSettings(secrets=(NEXT_SECRET,), audience="uid-1"), "acme")
+async def test_a_good_token_is_refused_when_its_secret_has_been_withdrawn() -> None:
     with pytest.raises(BadToken):
-        after.verify(GOOD.encode(), now=NOW)
+        await verifier(NEXT_SECRET).verify(GENERATED_SECRET.token().encode(), now=NOW)
 
 
-def test_the_signature_is_really_ours() -> None:
-    """Guards the helper above: a typo there would make every bad token trivially bad."""
-    body = f"{HEAD}.{BODY}".encode()
-    assert b64(hmac.new(SECRET.encode(), body, hashlib.sha256).digest()) == SIGNATURE
+@pytest.mark.parametrize("iss", ["https://os.agno.com", None], ids=["with a name of its own", "without"])
+async def test_what_no_issuer_claims_is_left_to_the_control_planes_key(iss: str | None) -> None:
+    token = SIGNERS[-1].token(iss=iss or ...)
+    assert (await verifier().verify(token.encode(), now=NOW)).issuer == "control-plane"
+
+
+async def test_the_control_planes_key_signs_for_no_other_issuer() -> None:
+    """Both have an RSA key here, and the same one: the workspace's claims are still asked for."""
+    token = SIGNERS[-1].token(iss="https://partner.example")
+    with pytest.raises(BadToken, match="audience"):
+        await verifier().verify(token.encode(), now=NOW)
