@@ -74,6 +74,11 @@ def host_of(deployment: str, workspace: str, base_domain: str) -> str:
     return f"{deployment}--{workspace}.{base_domain}"
 
 
+def agent_os_id(deployment: str, workspace: str) -> str:
+    """Id of the AgentOS that a deployment serves; a Control Plane's tokens name it as their audience."""
+    return f"{deployment}--{workspace}"
+
+
 def path_of(deployment: str, workspace: str) -> str:
     """Path below which a deployment is reached on a host that all share, such as ``/acme/support``.
 

@@ -25,6 +25,7 @@ USUAL = timedelta(minutes=15)
 """How long a token lives when nobody says."""
 SHORTEST_SECRET = 32
 """Bytes; RFC 7518, section 3.2, asks for a key at least as long as the hash."""
+_NO = base64.b64encode(b"false").decode()
 MOST_SCOPES = 100
 SCOPE = re.compile(r"[A-Za-z0-9_.*-]+(:[A-Za-z0-9_.*-]+){1,3}")
 """agno's grammar: resource:action, or resource:id:action."""
@@ -165,6 +166,11 @@ def parse(secret: Resource, workspace: str) -> Signing:
             raise CliError(
                 f"{where} lacks the key {key}: somebody changed it, and the operator repairs it within minutes"
             )
+    if secret.get("data", {}).get("accepted") == _NO:
+        raise CliError(
+            f"the workspace {workspace} accepts no tokens of its generated secret: spec.auth.issuers of the Workspace "
+            "lists none of type GeneratedSecret; have one of its issuers sign"
+        )
     if len(values["secret"].encode()) < SHORTEST_SECRET:
         raise CliError(f"{where} holds a secret of under {SHORTEST_SECRET} bytes, which runtimes do not accept")
     return Signing(**values, longest=_longest(secret))

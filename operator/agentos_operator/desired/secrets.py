@@ -73,6 +73,8 @@ def build_jwt_secret(
         "audience": workspace.meta.uid,
         "workspace": workspace.name,
         "max-lifetime-seconds": str(int(workspace.rotation.max_token_lifetime.total_seconds())),
+        # For those who would sign: the runtimes have it from the Workspace.
+        **({} if workspace.access.generated else {"accepted": "false"}),
     }
     return _secret(JWT_SECRET, workspace, annotations, values)
 

@@ -17,9 +17,10 @@ from agentos_operator.clients.kinds import (
     WORKSPACE,
 )
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_ready, waiting
+from agentos_operator.desired.access import deployment_with_access
 from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
 from agentos_operator.desired.database_ca import deployment_with_database_ca
-from agentos_operator.naming import deployment_labels, pod_selector, workspace_of
+from agentos_operator.naming import agent_os_id, deployment_labels, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
@@ -88,13 +89,13 @@ def _not_begun(cause: Aspect) -> list[Aspect]:
 
 async def _kept_fields(context: Context, body: Object, deployment: AgentDeployment) -> Object:
     """What status said about pods that run on while something else is missing, but for a host that was lost."""
-    kept = {"url", "host", "replicas", "readyReplicas", "selector", "image"}
+    kept = {"url", "host", "controlPlane", "replicas", "readyReplicas", "selector", "image"}
     if await has_lost_host(context, body, deployment):
         children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
         await _withdraw(context, children, deployment, "")
-        kept -= {"url", "host"}
+        kept -= {"url", "host", "controlPlane"}
     if not await _somebody_answers(context, body, deployment):
-        kept -= {"url"}
+        kept -= {"url", "controlPlane"}
     return {key: value for key, value in body.get("status", {}).items() if key in kept}
 
 
@@ -115,6 +116,7 @@ async def _run(
     objects = build_deployment_objects(
         deployment, found.workspace, found.credentials, context.settings, suspended=found.suspended, own_host=own.host
     )
+    objects = deployment_with_access(objects, found.access_variables)
     server = context.settings.server(found.body["spec"]["database"]["server"])
     if server and server.ca_file:
         objects = deployment_with_database_ca(objects)
@@ -129,6 +131,8 @@ async def _run(
         fields["host"] = host
     if route.holds and fields["readyReplicas"]:
         fields["url"] = objects.address.url(context.settings.routing)
+        if found.access.control_plane:
+            fields["controlPlane"] = {"endpoint": fields["url"], "id": agent_os_id(deployment.name, found.workspace)}
     last = [route, own.aspect] if own.aspect else [route]
     if not found.suspended:
         return [found.aspect, workload, *last], fields

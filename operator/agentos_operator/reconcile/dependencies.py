@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentos_operator import reasons
 from agentos_operator.clients.kinds import SECRET, WORKSPACE
 from agentos_operator.conditions import Aspect, failed, held
+from agentos_operator.desired.access import build_access
 from agentos_operator.desired.secrets import (
     DATABASE_POD_KEYS,
     DATABASE_PODS_ID,
@@ -19,8 +22,9 @@ from agentos_operator.desired.secrets import (
 from agentos_operator.image_names import is_allowed
 from agentos_operator.naming import DATABASE_SECRET, JWT_SECRET, digest, workspace_of
 from agentos_operator.reconcile.context import Context
-from agentos_operator.resources.agent_deployment import AgentDeployment, SecretKey
-from agentos_operator.resources.common import Object, is_controlled_by
+from agentos_operator.resources.access import Access, parse_access
+from agentos_operator.resources.agent_deployment import AgentDeployment
+from agentos_operator.resources.common import Object, SecretKey, is_controlled_by
 
 DEPENDENCIES_READY = "DependenciesReady"
 
@@ -35,6 +39,10 @@ class Dependencies:
     """The Workspace as it was read."""
     credentials: Mapping[str, str]
     """By purpose, an id that changes with the Secrets behind it; the pods carry it and follow."""
+    access: Access
+    """Who may sign tokens, as the Workspace has it."""
+    access_variables: Sequence[Object]
+    """The same for the pods' environment, with the keys that stand in Secrets."""
     aspect: Aspect
     """Says that nothing is missing; of a suspended deployment, which needs nothing, also what is."""
     suspension: str | None
@@ -52,23 +60,45 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
     if isinstance(workspace, Aspect):
         return workspace
     name, uid = workspace["metadata"]["name"], workspace["metadata"]["uid"]
-    own, secrets = await _read_secrets(context, deployment)
+    access = parse_access(workspace["spec"])
+    own, secrets = await _read_secrets(context, deployment, access)
     if not all(secret and is_controlled_by(secret, uid) for secret in own):
         problem: Aspect | None = _missing(
             reasons.WORKSPACE_NOT_READY, f"Workspace {name} has no credentials yet; see its conditions."
         )
     else:
-        problem = _image_problem(context, deployment) or _first_problem(deployment, secrets)
+        wanted = (*access.secret_keys, *deployment.secret_keys)
+        problem = _image_problem(context, deployment) or _first_problem(wanted, secrets, deployment.namespace)
     suspension = _suspension(deployment, workspace)
     if problem and suspension is None:
         return problem
+    keys = dict(_public_keys(access, secrets))
+    named = {reference.name: secrets[reference.name] for reference in deployment.secret_keys}
     credentials = {
         DATABASE_PODS_ID: pods_id(own[0], DATABASE_POD_KEYS),
         JWT_PODS_ID: pods_id(own[1], JWT_POD_KEYS),
-        **({"secrets": _versions_id(secrets)} if secrets else {}),
+        **({"secrets": _versions_id(named)} if named else {}),
     }
     complete = held(DEPENDENCIES_READY, "The workspace and all Secrets are there.")
-    return Dependencies(name, workspace, credentials, problem or complete, suspension)
+    return Dependencies(
+        workspace=name,
+        body=workspace,
+        credentials=credentials,
+        access=access,
+        access_variables=build_access(access, keys),
+        aspect=problem or complete,
+        suspension=suspension,
+    )
+
+
+def _public_keys(access: Access, secrets: Mapping[str, Object | None]) -> Iterator[tuple[SecretKey, str]]:
+    """PEM by reference; what is no text is left to the runtime, which says so in its own words."""
+    for reference in access.secret_keys:
+        data = (secrets[reference.name] or {}).get("data") or {}
+        try:
+            yield reference, base64.b64decode(data.get(reference.key, "")).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            yield reference, "not text"
 
 
 def _suspension(deployment: AgentDeployment, workspace: Object) -> str | None:
@@ -80,10 +110,10 @@ def _suspension(deployment: AgentDeployment, workspace: Object) -> str | None:
 
 
 async def _read_secrets(
-    context: Context, deployment: AgentDeployment
+    context: Context, deployment: AgentDeployment, access: Access
 ) -> tuple[list[Object | None], dict[str, Object | None]]:
-    """The workspace's two Secrets, and those that the spec names; read at once, because pods wait for it."""
-    named = sorted({reference.name for reference in deployment.secret_keys})
+    """The workspace's two Secrets, and those that either spec names; read at once, because pods wait for it."""
+    named = sorted({reference.name for reference in (*access.secret_keys, *deployment.secret_keys)})
     wanted = (DATABASE_SECRET, JWT_SECRET, *named)
     found = await asyncio.gather(*(context.kubernetes.find(SECRET, each, deployment.namespace) for each in wanted))
     return found[:2], dict(zip(named, found[2:], strict=True))
@@ -124,8 +154,8 @@ def _image_problem(context: Context, deployment: AgentDeployment) -> Aspect | No
     )
 
 
-def _first_problem(deployment: AgentDeployment, secrets: Mapping[str, Object | None]) -> Aspect | None:
-    problems = (_problem(each, secrets[each.name], deployment.namespace) for each in deployment.secret_keys)
+def _first_problem(wanted: Sequence[SecretKey], secrets: Mapping[str, Object | None], namespace: str) -> Aspect | None:
+    problems = (_problem(each, secrets[each.name], namespace) for each in wanted)
     return next((problem for problem in problems if problem), None)
 
 

@@ -6,15 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentos_operator.resources.common import Meta, Owner, parse_meta, quantities
-
-
-@dataclass(frozen=True, order=True)
-class SecretKey:
-    """A key of a Secret in the deployment's own Namespace."""
-
-    name: str
-    key: str
+from agentos_operator.resources.common import Meta, Owner, SecretKey, parse_meta, quantities
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,14 @@ def parse_meta(metadata: Mapping[str, Any]) -> Meta:
     )
 
 
+@dataclass(frozen=True, order=True)
+class SecretKey:
+    """A key of a Secret in the resource's own Namespace, or in a Workspace's."""
+
+    name: str
+    key: str
+
+
 @dataclass(frozen=True)
 class Owner:
     """The resource that a child belongs to; ownership is decided by ``uid`` alone."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentos_operator.naming import namespace_of
+from agentos_operator.resources.access import Access, parse_access
 from agentos_operator.resources.common import Meta, Owner, parse_meta, quantities
 from agentos_operator.resources.rotation import RotationSpec, parse_rotation
 
@@ -79,6 +80,8 @@ class Workspace:
     adopt_namespace: bool
     database: DatabaseSpec
     rotation: RotationSpec
+    access: Access
+    """Who may sign tokens for it."""
     quota: QuotaSpec
     egress: tuple[EgressRule, ...]
     members: tuple[Member, ...]
@@ -118,6 +121,7 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
             statement_timeout_ms=_milliseconds(spec["database"]["statementTimeout"]),
         ),
         rotation=parse_rotation(body),
+        access=parse_access(spec),
         quota=_parse_quota(spec["quota"]),
         egress=tuple(_parse_egress(rule) for rule in spec["network"]["egress"]),
         members=tuple(Member(each["role"], each["kind"], each["name"]) for each in spec.get("members", ())),

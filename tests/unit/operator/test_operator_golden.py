@@ -15,11 +15,13 @@ import pytest
 import yaml
 
 from agentos_operator.clients.kinds import KINDS
+from agentos_operator.desired.access import build_access, deployment_with_access
 from agentos_operator.desired.agent_deployment import build_deployment_objects
 from agentos_operator.desired.database_ca import build_database_ca, deployment_with_database_ca
 from agentos_operator.desired.network_policy import build_openings
 from agentos_operator.desired.secrets import DatabaseLogin, build_database_secret, build_jwt_secret
 from agentos_operator.desired.workspace import build_workspace_objects
+from agentos_operator.resources.access import parse_access
 from agentos_operator.resources.agent_deployment import parse_agent_deployment
 from agentos_operator.resources.workspace import Workspace, parse_workspace
 from agentos_operator.settings import NetworkSettings, Settings
@@ -57,6 +59,10 @@ def _build(case: str) -> list[Object]:
         bundle = build_deployment_objects(
             deployment, given["workspaceName"], given["credentials"], settings, own_host=given.get("ownHost")
         )
+        if "workspaceSpec" in given:
+            access = parse_access(given["workspaceSpec"])
+            keys = dict.fromkeys(access.secret_keys, given["publicKey"])
+            bundle = deployment_with_access(bundle, build_access(access, keys))
         if given.get("databaseCa"):
             bundle = deployment_with_database_ca(bundle)
         return [bundle.config_map, bundle.deployment, bundle.service, bundle.disruption_budget, bundle.route]

@@ -170,7 +170,7 @@ async def test_a_status_is_written_only_when_it_says_something_new(cluster: Clus
 @pytest.fixture
 def context(cluster: Cluster, settings: Settings) -> Context:
     """A cluster in which everything is there that the deployment of CASE needs."""
-    spec, status = {"suspended": False, "preventDeletion": False}, {"namespace": {"name": "ws-acme"}}
+    spec, status = {"suspended": False, "preventDeletion": False, "auth": {}}, {"namespace": {"name": "ws-acme"}}
     cluster.put("Workspace", "acme", None, "workspace-uid", spec=spec, status=status)
     for name in ("agentos-database", "agentos-jwt"):
         secret(cluster, name, {"value": f"planted-{name}"}, metadata={"ownerReferences": owned_by("workspace-uid")})

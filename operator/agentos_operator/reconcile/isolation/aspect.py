@@ -43,15 +43,16 @@ def tell_isolation(
     current = fingerprint(body, workspace, server, context.settings)
     changed = uid in memory.suspected or _changed(body, current)
     ready = all(each.holds for each in others if each.required)
-    due = not workspace.suspended and (changed or _is_due(context, body, current))
+    due = not workspace.suspended and (changed or _is_due(context, body, workspace, current))
     if ready and (uid not in memory.seen or due):
         memory.request(Key(WORKSPACE.kind, None, workspace.name))
     return [_repeated(body, changed=changed)], _kept(body)
 
 
-def _is_due(context: Context, body: Object, current: str) -> bool:
+def _is_due(context: Context, body: Object, workspace: Workspace, current: str) -> bool:
     interval = timedelta(hours=context.settings.isolation.verification.interval_hours)
-    return is_due(body, current, context.now(), interval) or lacks_tokens(body, context.now())
+    wants_tokens = workspace.access.generated and lacks_tokens(body, context.now())
+    return is_due(body, current, context.now(), interval) or wants_tokens
 
 
 def _changed(body: Object, current: str) -> bool:

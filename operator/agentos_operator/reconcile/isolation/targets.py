@@ -44,7 +44,8 @@ class Endpoint:
 
 async def gather_targets(context: Context, workspace: Workspace, server: DatabaseServer) -> str:
     """The targets as the JSON that the probe reads."""
-    runtimes = await ready_pods(context, workspace.namespace)
+    # The probe makes its tokens, good and bad, from the generated secret.
+    runtimes = await ready_pods(context, workspace.namespace) if workspace.access.generated else []
     neighbours = _draw_neighbours(context, workspace)
     endpoints = [*await _of_the_cluster(context, workspace), *await _of_neighbours(context, workspace, neighbours)]
     names = database_names(workspace.name, workspace.meta.uid)
