@@ -1,7 +1,7 @@
 """The application: agno's AgentOS, and the layers that close what it leaves open.
 
 From outside to inside: request id and log line, path prefix, answers to browsers' questions of origin, probes, problem
-documents, authentication, the database gate, heartbeats, failed runs, agno.
+documents, authentication, sessions' states, the database gate, heartbeats, failed runs, agno.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from agentos_runtime.http.prefix import PathPrefix
 from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
 from agentos_runtime.http.requests import Requests
+from agentos_runtime.http.session_states import SessionStates
 from agentos_runtime.settings import Settings
 from agentos_runtime.spec import Spec
 from agentos_runtime.warmup import Warmup
@@ -166,6 +167,6 @@ def _gate(settings: Settings, internal: InternalTokens, public: frozenset[str]) 
 def _layers(settings: Settings, served: App, health: Health, gate: Gate) -> App:
     app: App = Heartbeat(FailedRuns(served), settings.heartbeat_seconds)
     app = DatabaseGate(app, health, gate.public)
-    app = Authentication(app, gate)
+    app = Authentication(SessionStates(app), gate)
     app = Probes(Problems(app), health.answers, lambda: health.is_lost)
     return Requests(PathPrefix(cors(app, settings.auth.origins), settings.path_prefix))

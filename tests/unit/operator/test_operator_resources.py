@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from agentos_operator.resources.agent_deployment import SecretKey, parse_agent_deployment
-from agentos_operator.resources.common import Owner, is_controlled_by
+from agentos_operator.resources.agent_deployment import parse_agent_deployment
+from agentos_operator.resources.common import Owner, SecretKey, is_controlled_by
 from agentos_operator.resources.secret import secret_values
 from agentos_operator.resources.workspace import parse_workspace
 
