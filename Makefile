@@ -4,6 +4,7 @@
 CLUSTER ?=
 PORT ?= 8080
 RUN = .venv/bin/python
+TEST_IMAGES = agentos-operator agentos-runtime agentos-postgres agentos-fake-model contour
 
 .DEFAULT_GOAL := help
 .PHONY: help up down kubeconfig test lint format bench generate
@@ -23,8 +24,10 @@ down: .venv/ready  ## Stop what `make up` started
 kubeconfig: .venv/ready  ## Print the path of the local cluster's kubeconfig, nothing else
 	@$(RUN) -m local kubeconfig
 
-test: .venv/ready  ## All tests, on servers of their own
-	@$(RUN) -m pytest $(ARGS)
+# Three on two cores: one has the cluster, and waits more than it computes.
+test: .venv/ready  ## All tests, on servers of their own; ARGS="tests/unit -n 0" for some, in one process
+	@$(if $(ARGS),,$(RUN) -m local prepare $(TEST_IMAGES))
+	@$(RUN) -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: .venv/ready  ## Style, types, import rules, and that generated files are current
 	$(RUN) -m ruff check .

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from local import demo, nodeimages, paths, targets
+from local import cluster, demo, nodeimages, paths, targets
 from local.cluster import Cluster
 from local.steps import StepFailedError, say, step
 
@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     load = commands.add_parser("load", parents=[common], help="put image archives into its node")
     load.add_argument("archives", nargs="+", type=Path, metavar="IMAGE_ARCHIVE")
     load.set_defaults(run=_load)
+    prepare = commands.add_parser("prepare", help="install and build what it takes; it need not run")
+    prepare.add_argument("images", nargs="*", metavar="IMAGE", help="images to build besides the cluster's own")
+    prepare.set_defaults(run=_prepare)
     commands.add_parser("status", parents=[common], help="what of it runs").set_defaults(run=_status)
     return parser
 
@@ -58,11 +61,16 @@ def _up(options: argparse.Namespace) -> int:
         target.up(options.port, ())
         say(f"  gateway     {target.gateway_url()}\n  kubeconfig  {target.kubeconfig}")
         return 0
-    found = demo.ensure_images()
+    found = target.build_images(demo.IMAGES)
     target.up(options.port, found.values())
     with step("images where the nodes find them", quiet_below=1.0):
         found = target.load_images(found)
     print(demo.run(demo.Place(target.kubeconfig, options.port, lambda _: None), found), end="")
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    cluster.prepare(options.images)
     return 0
 
 

@@ -3,10 +3,8 @@
 What does not depend on each other starts at the same time; what waits, polls.
 """
 
-import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from local.images import ImageArchive
 from local.machine import Machine
 from local.machine_root import MACHINE
 from local.pki import Authority, Identity
-from local.steps import cancelled, step, wait_until
+from local.steps import gather, step, strands, wait_until
 
 
 def start(machine: Machine, binaries: dict[str, Path], found: dict[str, ImageArchive]) -> None:
@@ -26,7 +24,7 @@ def start(machine: Machine, binaries: dict[str, Path], found: dict[str, ImageArc
     plane = _prepare(machine, binaries, found["pause"].ref)
     with step("machine"):
         machine.start()
-    with _strands() as pool:
+    with strands() as pool:
         runtime = pool.submit(nodeimages.start_containerd, machine)
         loaded = pool.submit(_load, runtime, machine, found.values())
         with step("control plane"):
@@ -36,7 +34,7 @@ def start(machine: Machine, binaries: dict[str, Path], found: dict[str, ImageArc
         _node(machine, binaries)
         pending = [loaded, network, pool.submit(_dns, machine, binaries["kubectl"], found, loaded)]
         pending.append(pool.submit(_gateway, machine, binaries, found, loaded))
-        _gather(pending)
+        gather(pending)
 
 
 def _load(runtime: Future[None], machine: Machine, found: Iterable[ImageArchive]) -> None:
@@ -119,24 +117,3 @@ def _wait_for_deployment(machine: Machine, namespace: str, name: str) -> None:
         timeout=180,
         advice=f"See `kubectl describe pods -n {namespace}`.",
     )
-
-
-def _gather(pending: list[Future[None]]) -> None:
-    """Wait for all; the first failure is raised as soon as there is one."""
-    while pending:
-        for future in [future for future in pending if future.done()]:
-            future.result()
-            pending.remove(future)
-        time.sleep(0.05)
-
-
-@contextmanager
-def _strands() -> Iterator[ThreadPoolExecutor]:
-    """Threads for steps that run side by side; when one fails, the others stop waiting."""
-    cancelled.clear()
-    with ThreadPoolExecutor() as pool:
-        try:
-            yield pool
-        except BaseException:
-            cancelled.set()
-            raise

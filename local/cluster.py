@@ -17,7 +17,7 @@ from local import addons, bringup, cilium, debian, images, nodeimages, paths, pr
 from local.api import Api
 from local.images import ImageArchive
 from local.machine import Machine
-from local.steps import StepFailedError, say, step
+from local.steps import StepFailedError, gather, say, step, strands
 
 BINARIES = (*toolchain.CONTROL_PLANE, *toolchain.NODE, "envoy-gateway")
 SYSTEM_IMAGES = ("pause", "coredns", "envoy", "envoy-gateway")
@@ -85,13 +85,25 @@ def up(name: str = "agentos", *, port: int = 8080, extra: Iterable[ImageArchive]
     return cluster
 
 
+def prepare(names: Iterable[str] = ()) -> dict[str, ImageArchive]:
+    """Install and build what a cluster takes, and the images of these `names`; returns the images, its own too.
+
+    Images wait for downloads where binaries wait for the processor, so both are made at the same time.
+    """
+    wanted = (*names, *SYSTEM_IMAGES)
+    debian.ensure(debian.NODE + debian.NETWORK_POLICY + debian.IMAGES)
+    with strands() as pool:
+        found = pool.submit(images.ensure, wanted)
+        gather([found, pool.submit(toolchain.ensure, BINARIES)])
+    return found.result()
+
+
 def _up(cluster: Cluster, port: int, extra: Iterable[ImageArchive]) -> None:
-    debian.ensure(debian.NODE + debian.NETWORK_POLICY)
+    system = prepare()
     binaries = toolchain.ensure(BINARIES)
     with step("unpacked charts and sources", quiet_below=0.5):
         cilium.sources()
         addons.gateway_chart()
-    system = images.ensure(SYSTEM_IMAGES)
     with step("removed what the last cluster left", quiet_below=1.0):
         _remove(cluster)
     listener = _listen(port)

@@ -1,10 +1,14 @@
 """Debian packages that the local cluster takes from the distribution; every entry point of `local` asks for its own."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from local import paths
 from local.steps import StepFailedError, run, say, step
 
 CONTROL_PLANE = ("etcd-server", "openssl", "util-linux")
@@ -48,7 +52,20 @@ _SEARCH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 def ensure(names: tuple[str, ...]) -> None:
     """Install those of `names` that are missing; nothing happens, and nothing is asked for, when none is."""
-    missing = [name for name in names if not _is_installed(name)]
+    if not all(map(_is_installed, names)):
+        with _alone():
+            _install([name for name in names if not _is_installed(name)])
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Several tests may find a package missing at once; apt waits for one of its locks, and fails at the other."""
+    with (paths.cache() / "apt.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _install(missing: Sequence[str]) -> None:
     if not missing:
         return
     if shutil.which("apt-get") is None or os.geteuid() != 0:

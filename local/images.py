@@ -21,7 +21,7 @@ from pathlib import Path
 from local import images_base, images_engine, images_host, images_recipes, images_rootfs, paths
 from local.images_engine import Build, Engine
 from local.images_recipes import Recipe
-from local.steps import StepFailedError, say, step
+from local.steps import StepFailedError, go_on, say, step
 
 _ATTEMPTS = 5
 
@@ -47,6 +47,7 @@ def ensure(names: Iterable[str] | None = None, engine: str | None = None) -> dic
             _clear(builder)
             for name in wanted:
                 if not found[name].archive.exists():
+                    go_on(f"image {name} was not built")
                     found[name] = _built(name, builder)
     for image in found.values():
         os.utime(image.archive)

@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _lock = threading.Lock()
-cancelled = threading.Event()
-"""Set when a step has failed: steps that wait beside it stop waiting, so that the failure is told at once."""
+_failed = threading.Event()
+"""Set when a strand has failed: those beside it stop waiting and begin nothing new, so that it is told soon."""
 
 
 class StepFailedError(Exception):
@@ -49,6 +51,37 @@ def step(title: str, *, quiet_below: float = 0.0) -> Iterator[None]:
     elapsed = time.monotonic() - began
     if elapsed >= quiet_below:
         say(f"  {title:<58} {elapsed:6.1f} s")
+
+
+@contextmanager
+def strands() -> Iterator[ThreadPoolExecutor]:
+    """Threads for steps that run side by side; when one fails, the others end as soon as they can."""
+    try:
+        with ThreadPoolExecutor() as pool:
+            try:
+                yield pool
+            except BaseException:
+                _failed.set()
+                say("  failed; what has begun beside it comes to its end first ...")
+                raise
+    finally:
+        _failed.clear()
+
+
+def gather(pending: Sequence[Future[Any]]) -> None:
+    """Wait for all; the first failure is raised as soon as there is one."""
+    waiting = list(pending)
+    while waiting:
+        for future in [future for future in waiting if future.done()]:
+            future.result()
+            waiting.remove(future)
+        time.sleep(0.05)
+
+
+def go_on(otherwise: str) -> None:
+    """Called before something long begins: a StepFailedError with this text where a strand beside it has failed."""
+    if _failed.is_set():
+        raise StepFailedError(otherwise, "See the step that failed.")
 
 
 def tail(path: Path, lines: int = 12) -> str:
@@ -98,8 +131,7 @@ def wait_until(
     """Poll until `ready`; on time-out quote the end of `log`."""
     deadline = time.monotonic() + timeout
     while not ready():
-        if cancelled.is_set():
-            raise StepFailedError(f"{what} was not waited for", "See the step that failed.")
+        go_on(f"{what} was not waited for")
         if time.monotonic() > deadline:
             quoted = f":\n{tail(log)}" if log else ""
             raise StepFailedError(f"{what} was not ready after {timeout:.0f} s{quoted}", advice)

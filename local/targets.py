@@ -27,6 +27,9 @@ class Target(Protocol):
     def kubeconfig(self) -> Path:
         """The kubeconfig to use; there once the target is up."""
 
+    def build_images(self, names: Iterable[str]) -> Mapping[str, ImageArchive]:
+        """Build images that are missing, beside whatever else `up` would build first."""
+
     def up(self, port: int, images: Iterable[ImageArchive]) -> None:
         """Bring the cluster up, its gateway on this loopback port; `images` will be wanted soon."""
 
@@ -53,6 +56,10 @@ class LocalTarget:
     @property
     def kubeconfig(self) -> Path:
         return self.found.kubeconfig
+
+    def build_images(self, names: Iterable[str]) -> Mapping[str, ImageArchive]:
+        found = cluster.prepare(names)
+        return {name: found[name] for name in names}
 
     def up(self, port: int, images: Iterable[ImageArchive]) -> None:
         cluster.up(self.name, port=port, extra=images)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from local import addons, demo, paths, processes, toolchain
+from local import addons, demo, images, paths, processes, toolchain
 from local.api import has_condition
 from local.images import ImageArchive
 from local.steps import StepFailedError, run, step, wait_until
@@ -29,6 +29,9 @@ class ExistingTarget:
     @property
     def kubeconfig(self) -> Path:
         return self.state / "kubeconfig.yaml"
+
+    def build_images(self, names: Iterable[str]) -> Mapping[str, ImageArchive]:
+        return images.ensure(names)
 
     def up(self, port: int, images: Iterable[ImageArchive]) -> None:
         del images  # pushed when they are wanted

@@ -36,6 +36,9 @@ class KindTarget:
     def kubeconfig(self) -> Path:
         return self.state / "kubeconfig.yaml"
 
+    def build_images(self, names: Iterable[str]) -> Mapping[str, ImageArchive]:
+        return images.ensure(names)
+
     def up(self, port: int, images: Iterable[ImageArchive]) -> None:
         del images  # loaded when they are wanted: docker holds them already
         binaries = toolchain.ensure(("kind", "helm", "kubectl"))

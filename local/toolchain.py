@@ -16,7 +16,7 @@ from pathlib import Path
 
 from local import gobuild, paths
 from local.gobuild import GoCommand
-from local.steps import say, step
+from local.steps import go_on, say, step
 
 KUBERNETES = "v1.34.4"
 CILIUM = "v1.20.2"
@@ -118,6 +118,7 @@ def _build(command: GoCommand, place: str) -> None:
     with _locked(target.with_name(f"{target.name}.lock")):
         if target.exists():
             return
+        go_on(f"{command.name} was not built")
         say(f"  building {command.name} {command.version} ({place}; this machine keeps it) ...")
         with step(f"built {command.name}"):
             gobuild.build(command, target)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,10 +109,33 @@ def test_a_missing_program_is_named() -> None:
         steps.run(["no-such-program"], advice="install it")
 
 
+def beside_a_failure(work: Callable[[], None]) -> str:
+    """What becomes of ``work`` while a step beside it fails."""
+    found: list[Future[None]] = []
+
+    def both() -> None:
+        with steps.strands() as pool:
+            found.append(pool.submit(work))
+            steps.gather([*found, pool.submit(steps.run, ["no-such-program"], advice="")])
+
+    with pytest.raises(StepFailedError, match="no-such-program"):
+        both()
+    return str(found[0].exception())
+
+
+def wait_for_ever() -> None:
+    steps.wait_until(lambda: False, what="the node", timeout=600, advice="")
+
+
 def test_waiting_ends_when_a_step_beside_it_has_failed() -> None:
-    steps.cancelled.set()
-    try:
-        with pytest.raises(StepFailedError, match="not waited for"):
-            steps.wait_until(lambda: False, what="the node", timeout=600, advice="")
-    finally:
-        steps.cancelled.clear()
+    assert beside_a_failure(wait_for_ever) == "the node was not waited for"
+
+
+def test_nothing_long_begins_beside_a_step_that_has_failed_but_later_it_does() -> None:
+    def build() -> None:
+        with suppress(StepFailedError):
+            wait_for_ever()
+        steps.go_on("not built")
+
+    assert beside_a_failure(build) == "not built"
+    steps.go_on("not built")
