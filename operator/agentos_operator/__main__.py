@@ -18,6 +18,7 @@ from agentos_operator.clients.postgres import PostgresServer, ServerSettings
 from agentos_operator.errors import SettingsError
 from agentos_operator.leader import Leadership
 from agentos_operator.logs import configure_logging
+from agentos_operator.metrics import served
 from agentos_operator.reconcile.isolation.memory import Place
 from agentos_operator.service import Operator
 from agentos_operator.settings import DatabaseServer, Settings, load
@@ -31,17 +32,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="agentos_operator", description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("/etc/agentos-operator/config.yaml"))
     parser.add_argument("--liveness", default="http://0.0.0.0:8080/healthz", help="endpoint of the liveness probe")
+    parser.add_argument("--metrics-port", type=int, help="where Prometheus reads metrics (default: nowhere)")
     options = parser.parse_args(arguments)
     configure_logging(logging.INFO)
     try:
-        settings = load(options.config)
+        return asyncio.run(_serve(load(options.config), options.liveness, options.metrics_port))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return os.EX_CONFIG
-    return asyncio.run(_serve(settings, options.liveness))
 
 
-async def _serve(settings: Settings, liveness: str) -> int:
+async def _serve(settings: Settings, liveness: str, metrics_port: int | None) -> int:
     kubernetes = await connect()
     stop, failed = asyncio.Event(), asyncio.Event()
 
@@ -55,7 +56,8 @@ async def _serve(settings: Settings, liveness: str) -> int:
     leadership = Leadership(kubernetes, settings.leader_election.name, namespace, identity)
     databases = {server.name: PostgresServer(_server(settings, server)) for server in settings.database.servers}
     operator = Operator(kubernetes, databases, settings, leadership, end, _place(liveness))
-    await handlers.run(operator, stop, liveness)
+    async with served(operator.metrics, urlsplit(liveness).hostname or "0.0.0.0", metrics_port):  # noqa: S104 - as above
+        await handlers.run(operator, stop, liveness)
     return LOST_LEADERSHIP if failed.is_set() else os.EX_OK
 
 

@@ -50,6 +50,8 @@ RETAINED_CONFIG_MAP = "agentos-retained"
 JWT_SECRET = "agentos-jwt"  # noqa: S105 - the name of a Secret, not a secret
 NAMESPACE_PREFIX = "ws-"
 RUNTIME_PORT = 7777
+METRICS_PORT = 9464
+"""Where a runtime's metrics are read; callers of its agents never are let through to it."""
 TOKEN_ISSUER = GROUP
 """Value of the ``iss`` claim (RFC 7519, 4.1.1) in tokens signed with a workspace's generated secret."""
 

@@ -18,6 +18,7 @@ from agentos_operator.clients.postgres import PostgresServer
 from agentos_operator.errors import ApiError
 from agentos_operator.leader import Leadership
 from agentos_operator.ledger import Ledger
+from agentos_operator.metrics import Metrics
 from agentos_operator.naming import API_VERSION, DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
 from agentos_operator.reconcile.agent_deployment import reconcile_agent_deployment
 from agentos_operator.reconcile.context import Context
@@ -55,7 +56,8 @@ class Operator:
         stop: Callable[[], None],
         place: Place = Place(),  # noqa: B008 - frozen
     ) -> None:
-        self._queue = Queue(self._reconcile, settings.resync_seconds)
+        self.metrics = Metrics()
+        self._queue = Queue(self.metrics.measured(self._reconcile), settings.resync_seconds)
         self._verifications = Queue(self._verify, settings.resync_seconds)
         self._requested: set[Key] = set()
         self._context = Context(
@@ -71,6 +73,7 @@ class Operator:
         self._leadership = leadership
         self._stop = stop
         self._leading = False
+        self.metrics.watch({"reconcile": self._queue, "verify": self._verifications}, lambda: self._leading)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -94,6 +97,7 @@ class Operator:
     def resource_changed(self, body: Object, *, deleted: bool = False) -> None:
         """A Workspace or an AgentDeployment was added, changed or deleted."""
         metadata = body["metadata"]
+        self.metrics.observe(body, deleted=deleted)
         if body["kind"] == AGENT_DEPLOYMENT.kind:
             self._context.hosts.observe(body, deleted=deleted)
         else:

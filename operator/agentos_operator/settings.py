@@ -192,6 +192,8 @@ class NetworkSettings(_Section):
     """The cluster's DNS pods."""
     closed_cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
     """Public addresses that workspaces do not reach all the same, such as those of the API server."""
+    metrics: PodPeer | None = None
+    """The pods that may read the runtimes' metrics; None for nobody."""
 
 
 class QuotaResources(_Section):

@@ -85,6 +85,11 @@ class Queue:
                 group.create_task(self._work())
 
     @property
+    def waiting(self) -> int:
+        """How many keys wait for a worker."""
+        return len(self._queued)
+
+    @property
     def oldest_seconds(self) -> float:
         """How long the longest waiting key has waited, in seconds; grows when all workers hang."""
         return time.monotonic() - min(self._queued.values()) if self._queued else 0.0

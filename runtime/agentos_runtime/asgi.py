@@ -28,6 +28,11 @@ def state_of(scope: Scope) -> MutableMapping[str, Any]:
     return state
 
 
+def is_event_stream(start: Message) -> bool:
+    """Whether a response that begins with this message goes on event by event."""
+    return any(k == b"content-type" and v.startswith(b"text/event-stream") for k, v in start["headers"])
+
+
 async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
     """A whole response."""
     length = (b"content-length", str(len(body)).encode())

@@ -10,11 +10,15 @@ from __future__ import annotations
 import gc
 import os
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from agentos_runtime import logs
 from agentos_runtime.hardening import hide_process
 from agentos_runtime.settings import Environ, Settings, read_secret
 from agentos_runtime.spec import Spec
+
+if TYPE_CHECKING:
+    from agentos_runtime.metrics import Metrics
 
 
 def serve(settings: Settings, spec: Spec, environ: Environ) -> None:
@@ -37,6 +41,17 @@ def configure_logs(settings: Settings) -> None:
     logs.configure(constants, [*settings.auth.secrets, settings.database.url])
 
 
+def _metrics(settings: Settings) -> Metrics | None:
+    """Instruments that can be read from now on, where a port is set for them."""
+    if settings.metrics_port is None:
+        return None
+    from agentos_runtime.metrics import Metrics
+
+    metrics = Metrics()
+    metrics.serve(settings.host, settings.metrics_port)
+    return metrics
+
+
 class _Server:
     """uvicorn around the application."""
 
@@ -45,12 +60,14 @@ class _Server:
 
         from agentos_runtime.app import create_app
 
+        metrics = _metrics(settings)
         self._application = create_app(
             settings,
             spec,
             read_secret=lambda ref, path: read_secret(settings, environ, ref, path),
             prepared=prepared,
             give_up=self._give_up,
+            metrics=metrics,
         )
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(

@@ -97,6 +97,8 @@ class Settings:
     path_prefix: str = ""
     """Below which path of a shared host this deployment is served, such as `/acme/support`; empty for a host of
     its own."""
+    metrics_port: int | None = None
+    """Where Prometheus reads metrics; None measures nothing."""
     shutdown_seconds: int = 30
     """How long streams may go on after SIGTERM."""
 
@@ -129,6 +131,7 @@ def settings_from(
         port=7777 if port is None else port,
         laptop=laptop,
         path_prefix=_path_prefix(environ),
+        metrics_port=_metrics_port(environ),
     )
 
 
@@ -137,6 +140,13 @@ def _path_prefix(environ: Environ) -> str:
     if prefix and not re.fullmatch(r"(/[a-z0-9-]+)+", prefix):
         raise _invalid(f"AGENTOS_PATH_PREFIX {prefix!r} must look like /acme/support, without a slash at its end")
     return prefix
+
+
+def _metrics_port(environ: Environ) -> int | None:
+    text = environ.get("AGENTOS_METRICS_PORT", "")
+    if text and not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 65535):
+        raise _invalid(f"AGENTOS_METRICS_PORT {text!r} must be a port from 1 to 65535")
+    return int(text) if text else None
 
 
 def _database(environ: Environ, *, laptop: bool) -> DatabaseSettings:

@@ -95,6 +95,9 @@ agentos.hyvve.io/evaluation-only: "One pod without backups or TLS. Use a Postgre
 {{- fail (printf "database.servers[%d].network.podLabels narrows a namespace: give network.namespace too" $index) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.metrics.podLabels (not .Values.metrics.namespace) -}}
+{{- fail "metrics.podLabels narrows a namespace: give metrics.namespace too" -}}
+{{- end -}}
 {{- $ingress := .Values.routing.ingress -}}
 {{- if ne (eq $ingress.certificate "Secret") (not (empty $ingress.secretName)) -}}
 {{- fail "routing.ingress.secretName names the Secret of routing.ingress.certificate: Secret; give both or neither" -}}

@@ -11,6 +11,7 @@ from agentos_operator.desired.pod import from_secret, hardened_container, harden
 from agentos_operator.naming import (
     GROUP,
     JWT_SECRET,
+    METRICS_PORT,
     RUNTIME_PORT,
     deployment_labels,
     pod_selector,
@@ -98,7 +99,10 @@ def _container(deployment: AgentDeployment, workspace: str, source: PodSource) -
         "image": source.image,
         "args": ["serve"],
         "env": _environment(deployment, workspace, source.path_prefix),
-        "ports": [{"name": "http", "containerPort": RUNTIME_PORT, "protocol": "TCP"}],
+        "ports": [
+            {"name": "http", "containerPort": RUNTIME_PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+        ],
         "resources": {
             "requests": dict(deployment.resources.requests),
             "limits": dict(deployment.resources.limits),
@@ -135,6 +139,7 @@ def _environment(deployment: AgentDeployment, workspace: str, path_prefix: str) 
         {"name": "AGENTOS_DEPLOYMENT", "value": deployment.name},
         {"name": "AGENTOS_SPEC_FILE", "value": f"{CONFIG_DIR}/agent-deployment.yaml"},
         {"name": "AGENTOS_SECRETS_DIR", "value": SECRETS_DIR},
+        {"name": "AGENTOS_METRICS_PORT", "value": str(METRICS_PORT)},
         *([{"name": "AGENTOS_PATH_PREFIX", "value": path_prefix}] if path_prefix else []),
         *workspace_credentials(),
         from_secret("AGENTOS_JWT_MAX_LIFETIME", JWT_SECRET, "max-lifetime-seconds"),

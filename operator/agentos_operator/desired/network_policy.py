@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
 
 from agentos_operator.desired.common import child
-from agentos_operator.naming import NAME_LABEL, PROBE_NAME, RUNTIME_NAME, RUNTIME_PORT, workspace_labels
+from agentos_operator.naming import METRICS_PORT, NAME_LABEL, PROBE_NAME, RUNTIME_NAME, RUNTIME_PORT, workspace_labels
 from agentos_operator.resources.common import Object
 from agentos_operator.resources.workspace import EgressRule, Workspace
 from agentos_operator.settings import DatabaseServer, PodPeer, Settings
@@ -47,7 +47,11 @@ def build_openings(workspace: Workspace, server: DatabaseServer, settings: Setti
     policy["spec"] = {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [_from_gateway(settings.routing.source_namespaces), _from_probe(workspace)],
+        "ingress": [
+            _from_gateway(settings.routing.source_namespaces),
+            _from_probe(workspace),
+            *([_from_prometheus(settings.network.metrics)] if settings.network.metrics else []),
+        ],
         "egress": [
             {"to": [_pods(settings.network.dns)], "ports": [_port("UDP", 53), _port("TCP", 53)]},
             {"to": _database_peers(server), "ports": [_port("TCP", server.port)]},
@@ -81,6 +85,10 @@ def _from_gateway(namespaces: tuple[str, ...]) -> Object:
 
 def _from_probe(workspace: Workspace) -> Object:
     return {"from": [_own_pods(workspace, PROBE_NAME)], "ports": [_port("TCP", RUNTIME_PORT)]}
+
+
+def _from_prometheus(peer: PodPeer) -> Object:
+    return {"from": [_pods(peer)], "ports": [_port("TCP", METRICS_PORT)]}
 
 
 def _own_pods(workspace: Workspace, name: str) -> Object:

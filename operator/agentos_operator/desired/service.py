@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentos_operator.desired.common import child
-from agentos_operator.naming import deployment_labels, pod_selector
+from agentos_operator.naming import METRICS_PORT, deployment_labels, pod_selector
 from agentos_operator.resources.agent_deployment import AgentDeployment
 from agentos_operator.resources.common import Object
 
@@ -11,7 +11,10 @@ SERVICE_PORT = 80
 
 
 def build_service(deployment: AgentDeployment, workspace: str) -> Object:
-    """A Service on port 80; only the gateway's pods are let through to it."""
+    """A Service on port 80, to which only the gateway's pods are let through, and a port for metrics.
+
+    ServiceMonitors find the pods by it; what reads the Service's address would get one pod's figures.
+    """
     labels = deployment_labels(deployment.name, workspace)
     service = child("v1", "Service", deployment.name, deployment.namespace, labels, deployment.owner)
     service["spec"] = {
@@ -24,7 +27,8 @@ def build_service(deployment: AgentDeployment, workspace: str) -> Object:
                 "targetPort": "http",
                 "protocol": "TCP",
                 "appProtocol": "http",
-            }
+            },
+            {"name": "metrics", "port": METRICS_PORT, "targetPort": "metrics", "protocol": "TCP"},
         ],
     }
     return service

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from agentos_runtime.asgi import App, Message, Receive, Scope, Send
+from agentos_runtime.asgi import App, Message, Receive, Scope, Send, is_event_stream
 
 PING = b": ping\n\n"
 """A comment of the event stream: clients skip it."""
@@ -45,7 +45,7 @@ class _Stream:
 
     async def send(self, message: Message) -> None:
         """Pass a message on, and note that the stream has spoken."""
-        if message["type"] == "http.response.start" and _is_event_stream(message):
+        if message["type"] == "http.response.start" and is_event_stream(message):
             kept = [(k, v) for k, v in message["headers"] if k not in dict(_AGAINST_BUFFERING)]
             message = {**message, "headers": [*kept, *_AGAINST_BUFFERING]}
             await self._send(message)
@@ -78,7 +78,3 @@ class _Stream:
         """No ping after the end."""
         if self._pinger is not None:
             self._pinger.cancel()
-
-
-def _is_event_stream(start: Message) -> bool:
-    return any(k == b"content-type" and v.startswith(b"text/event-stream") for k, v in start["headers"])

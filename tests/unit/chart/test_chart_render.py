@@ -94,6 +94,7 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
             "dns": {"namespace": "dns", "podLabels": {"app": "dns", "k8s-app": None}},
             "closedCidrs": ["203.0.113.10/32", "2001:db8::/32"],
         },
+        "metrics": {"namespace": "monitoring", "podLabels": {"app": "prometheus"}},
     }
     rendered = render(values)
     read = configuration(rendered, tmp_path)
@@ -111,6 +112,7 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
     )
     assert read.network.dns.pod_labels == {"app": "dns"}
     assert [str(each) for each in read.network.closed_cidrs] == ["203.0.113.10/32", "2001:db8::/32"]
+    assert read.network.metrics == settings.PodPeer(namespace="monitoring", pod_labels={"app": "prometheus"})
     assert [server.name for server in read.database.servers] == ["default", "second"]
     outside, inside = read.database.servers
     assert (outside.ssl_mode, outside.network.cidrs) == ("require", ("203.0.113.10/32",))
@@ -247,7 +249,7 @@ def test_the_running_database_does_not_know_the_operators_password(render: Any) 
 def test_liveness_asks_the_operator_itself(render: Any) -> None:
     (container,) = pod(render(), "Deployment", "agentos-operator")["containers"]
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "health"}
-    assert container["ports"] == [{"name": "health", "containerPort": 8080}]
+    assert container["ports"][0] == {"name": "health", "containerPort": 8080}
     assert [variable["name"] for variable in container["env"]] == ["POD_NAME", "POD_NAMESPACE", "POD_IP"]
 
 
@@ -341,6 +343,8 @@ def test_names_of_a_long_release_fit_their_limits(render: Any) -> None:
             "either a configMap or a secret",
             id="authorities twice",
         ),
+        pytest.param({"metrics": {"podLabels": {"a": "b"}}}, "give metrics.namespace too", id="scrapers of nowhere"),
+        pytest.param({"metrics": {"namespace": "Monitoring"}}, "namespace", id="namespace in upper case"),
         pytest.param({"serviceAccount": {"create": False}}, "set serviceAccount.name", id="no service account"),
         pytest.param({"replica": 2}, "replica", id="misspelt value"),
         pytest.param({"routing": {"base": "x"}}, "base", id="misspelt nested value"),

@@ -165,6 +165,7 @@ async def test_neighbours_the_operator_the_api_server_and_metadata_are_tried(
         "10.2.0.1:443": True,
         "10.0.0.2:6443": True,
         "10.1.0.2:7777": True,
+        "10.1.0.2:9464": True,
         "10.2.0.2:80": True,
     }
     assert document["runtimes"] == ["10.1.0.1"]

@@ -18,7 +18,7 @@ from agentos_operator.clients.reach import is_open, resolve
 from agentos_operator.database_names import database_names, tenants_role
 from agentos_operator.desired.service import SERVICE_PORT
 from agentos_operator.errors import ApiError
-from agentos_operator.naming import NAME_LABEL, RUNTIME_NAME, RUNTIME_PORT, workspace_of
+from agentos_operator.naming import METRICS_PORT, NAME_LABEL, RUNTIME_NAME, RUNTIME_PORT, workspace_of
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.isolation.report import VERSION
 from agentos_operator.resources.common import Object
@@ -96,6 +96,7 @@ async def _of_neighbours(context: Context, workspace: Workspace, namespaces: Seq
         for pod in (await ready_pods(context, namespace))[:1]:
             address, name = pod["status"]["podIP"], pod["metadata"]["labels"].get("app.kubernetes.io/instance", "")
             found.append(Endpoint("a runtime of another workspace", address, RUNTIME_PORT, up=True))
+            found.append(Endpoint("the metrics of another workspace", address, METRICS_PORT, up=True))
             found += await _service(context, name, namespace)
     return found
 
