@@ -20,10 +20,15 @@ from agentos_runtime.spec import Spec
 if TYPE_CHECKING:
     from agentos_runtime.metrics import Metrics
 
+_KEYS_OF_AGNO = ("JWT_VERIFICATION_KEY", "JWT_JWKS_FILE", "OS_SECURITY_KEY")
+"""agno would take keys from these as well, and an AgentDeployment may set any variable."""
+
 
 def serve(settings: Settings, spec: Spec, environ: Environ) -> None:
     """Run until SIGTERM, or until a StartupError."""
     os.environ["AGNO_TELEMETRY"] = "false"
+    for name in _KEYS_OF_AGNO:
+        os.environ.pop(name, None)
     # Nothing that imports build is garbage, and looking for some is a quarter of a start. The warm-up
     # turns the collector on again.
     gc.disable()

@@ -126,3 +126,17 @@ def _ask_laptop(port: int, log: Path, process: subprocess.Popen[bytes]) -> httpx
         form = {"message": "Hello", "stream": "false"}
         headers = {"Authorization": f"Bearer {found[0]}"}
         return client.post(url + "/agents/support/runs", data=form, headers=headers)
+
+
+def test_keys_that_agno_would_take_from_the_environment_are_nobodys(start: Start, token: Callable[..., str]) -> None:
+    planted = "a-key-of-somebody-who-writes-agentdeployments"
+    process = start(JWT_VERIFICATION_KEY=planted, JWT_JWKS_FILE="/nowhere/jwks.json", OS_SECURITY_KEY=planted)
+    process.wait_until("/readyz")
+
+    def status(bearer: str) -> int:
+        headers = {"Authorization": f"Bearer {bearer}"}
+        return httpx.get(process.url + "/agents", headers=headers, timeout=60).status_code
+
+    assert status(token()) == 200
+    assert status(token(secret=planted)) == 401
+    assert status(planted) == 401

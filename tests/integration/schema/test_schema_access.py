@@ -39,9 +39,10 @@ def issuers(*entries: Object) -> Object:
     return workspace(auth={"issuers": list(entries)})
 
 
-def jwks(uri: str) -> Object:
-    """A Workspace whose keys are published there."""
-    return issuers({**JWKS, "jwksURI": uri})
+def jwks(uri: str, *namespaces: str) -> Object:
+    """A Workspace whose keys are published there, and which may call these namespaces."""
+    egress = [{"namespace": each, "ports": [{"port": 3000}]} for each in namespaces]
+    return workspace(auth={"issuers": [{**JWKS, "jwksURI": uri}]}, network={"egress": egress})
 
 
 def control_plane(**values: Any) -> Object:
@@ -76,9 +77,10 @@ ACCEPTED = {
     "a key in a Secret": issuers({**without(KEY, "publicKey"), "publicKeySecretRef": REFERENCE}),
     "a key in PKCS#1": issuers({**KEY, "publicKey": PEM.replace("PUBLIC KEY", "RSA PUBLIC KEY")}),
     "a port and a query": jwks("https://app.example.com:8443/keys?tenant=acme"),
-    "a Service over http": jwks("http://api.hyvve.svc/api/auth/jwks"),
-    "a Service by its full name": jwks("http://api.hyvve.svc.cluster.local:3000/jwks"),
-    "a Service over https": jwks("https://api.hyvve.svc/jwks"),
+    "a Service over http": jwks("http://api.hyvve.svc/api/auth/jwks", "hyvve"),
+    "a Service by its full name": jwks("http://api.hyvve.svc.cluster.local:3000/jwks", "other", "hyvve"),
+    "a Service over https": jwks("https://api.hyvve.svc/jwks", "hyvve"),
+    "a public name with svc in it": jwks("https://app.svc.example.com/jwks"),
     "a Control Plane": control_plane(publicKey=PEM),
     "a Control Plane whose key is in a Secret": control_plane(publicKeySecretRef=REFERENCE, issuer="x", audience="y"),
     "a Control Plane that is off": workspace(controlPlane={}),
@@ -135,6 +137,8 @@ REFUSED = [
     case("a line break", jwks("https://app.example.com/a\r\nHost: x"), ONLY_NAMES),
     case("a fragment", jwks("https://app.example.com/jwks#x"), "no fragment"),
     case("http to a name that begins like a Service", jwks("http://api.hyvve.svc.evil.example/jwks"), ONLY_NAMES),
+    case("a Service that may not be called", jwks("http://api.hyvve.svc/jwks"), "open the way to its namespace"),
+    case("a Service of another namespace", jwks("http://api.hyvve.svc/jwks", "api"), "open the way to its namespace"),
     case("a public key without the key", issuers(without(KEY, "publicKey")), "exactly one of publicKey"),
     case("a key twice", issuers({**KEY, "publicKeySecretRef": REFERENCE}), "exactly one of publicKey"),
     case("a public key for a set of keys", issuers({**JWKS, "publicKey": PEM}), "exactly one of publicKey"),

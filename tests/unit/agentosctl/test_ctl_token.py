@@ -128,6 +128,13 @@ def test_a_secret_that_somebody_changed(
     assert said in fails(run, capsys)
 
 
+def test_a_workspace_that_accepts_no_tokens_of_its_secret_says_who_signs(
+    ready: FakeCluster, run: Run, capsys: Captured
+) -> None:
+    ready.add(SECRET, "agentos-jwt", "ws-acme", data=encoded(**GOOD, accepted="false"))
+    assert "spec.auth.issuers of the Workspace lists none of type GeneratedSecret" in fails(run, capsys)
+
+
 @pytest.mark.parametrize("text", ["not base64!", "/w=="])
 def test_a_secret_that_is_no_text(ready: FakeCluster, run: Run, capsys: Captured, text: str) -> None:
     ready.add(SECRET, "agentos-jwt", "ws-acme", data=encoded(**GOOD) | {"secret": text})

@@ -172,6 +172,14 @@ async def test_neighbours_the_operator_the_api_server_and_metadata_are_tried(
     assert document["neighbours"] == [{"schema": "ws_2", "owner": "ws_2_owner", "login": "ws_2_a"}]
 
 
+async def test_tokens_of_a_secret_that_no_runtime_accepts_are_not_shown_to_any(
+    given: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The good one among them would be refused, and the probe would prove nothing."""
+    given["workspace"]["spec"]["auth"]["issuers"] = [{"name": "app", "type": "JWKS"}]
+    assert (await tried(given, monkeypatch))["runtimes"] == []
+
+
 async def test_a_pod_that_tenants_can_look_into_names_no_other_tenant(
     given: Object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -23,6 +24,7 @@ from tests.unit.runtime.signing import (
     OTHER_RSA,
     RSA,
     SECRET,
+    SETTINGS,
     SIGNERS,
     Signer,
     b64,
@@ -258,6 +260,47 @@ async def test_a_good_token_is_believed(signer: Signer, make: Make) -> None:
 )
 async def test_a_token_of_the_workspaces_own_secrets_is_believed(make: Callable[[], str]) -> None:
     assert (await verifier().verify(make().encode(), now=NOW)).user == "alice"
+
+
+@pytest.mark.parametrize("signer", SIGNERS, ids=lambda signer: signer.name)
+async def test_a_workspace_takes_no_token_of_an_issuer_that_it_does_not_list(signer: Signer) -> None:
+    others = tuple(each.issuer for each in SIGNERS if each is not signer and not each.is_control_plane)
+    with pytest.raises(BadToken, match="issuer"):
+        await verifier(settings=replace(SETTINGS, issuers=others)).verify(signer.token().encode(), now=NOW)
+
+
+async def test_a_key_that_fits_several_pinned_algorithms_verifies_each() -> None:
+    issuer = replace(SIGNERS[-2].issuer, algorithms=frozenset({"RS256", "PS256"}))
+    both = verifier(settings=replace(SETTINGS, issuers=(issuer,)))
+    for algorithm in ("RS256", "PS256"):
+        token = jwt.encode(SIGNERS[-2].claims, RSA, algorithm=algorithm)
+        assert (await both.verify(token.encode(), now=NOW)).issuer == "partner"
+        with pytest.raises(BadToken, match="signature"):
+            await both.verify(jwt.encode(SIGNERS[-2].claims, OTHER_RSA, algorithm=algorithm).encode(), now=NOW)
+
+
+@pytest.mark.parametrize("signer", [each for each in SIGNERS if not each.is_control_plane], ids=lambda each: each.name)
+async def test_scopes_of_the_issuer_are_for_tokens_that_have_none(signer: Signer) -> None:
+    issuer = replace(signer.issuer, default_scopes=("agents:run", "sessions:read"))
+    checked = verifier(settings=replace(SETTINGS, issuers=(issuer,)))
+    without = await checked.verify(signer.token(scopes=...).encode(), now=NOW)
+    assert without.scopes == ("agents:run", "sessions:read")
+    assert (await checked.verify(signer.token(scopes=[]).encode(), now=NOW)).scopes == ()
+    with pytest.raises(BadToken, match="scopes"):
+        await checked.verify(signer.token(scopes=None).encode(), now=NOW)
+
+
+async def test_an_issuer_may_name_the_workspace_in_its_own_way() -> None:
+    signer = SIGNERS[1]
+    issuer = replace(signer.issuer, workspace=("https://hyvve.io/org", "org_7"))
+    checked = verifier(settings=replace(SETTINGS, issuers=(issuer,)))
+    named: dict[str, Any] = {"https://hyvve.io/org": "org_7"}
+    token = signer.token(workspace_id=..., **named)
+    assert (await checked.verify(token.encode(), now=NOW)).workspace == "acme"
+    other: list[dict[str, Any]] = [{"https://hyvve.io/org": "org_8"}, {"https://hyvve.io/org": ["org_7"]}, {}]
+    for wrong in other:
+        with pytest.raises(BadToken, match="workspace"):
+            await checked.verify(signer.token(**wrong).encode(), now=NOW)
 
 
 async def test_a_good_token_is_refused_when_its_secret_has_been_withdrawn() -> None:
