@@ -125,6 +125,7 @@ RUNTIME_REASONS: Final = frozenset(
         "InvalidToolOptions",
         "SecretMissing",
         "MigrationFailed",
+        "SchemaNewer",
     }
 )
 """What a runtime may say in its last words; anything else counts as ContainerFailed."""

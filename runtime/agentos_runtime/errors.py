@@ -35,6 +35,8 @@ class Reason:
     """A referenced Secret or its key is absent or empty."""
     MIGRATION_FAILED = "MigrationFailed"
     """The workspace's schema could not be brought to this version's tables."""
+    SCHEMA_NEWER = "SchemaNewer"
+    """The workspace's schema was brought to a newer version's tables before."""
 
 
 class StartupError(Exception):

@@ -45,7 +45,7 @@ def migrate(settings: DatabaseSettings) -> None:
     except (psycopg.OperationalError, StartupError):
         raise
     except Exception as error:  # agno's migrations raise anything
-        why = getattr(error, "sqlstate", None) or type(error).__name__
+        why = getattr(getattr(error, "orig", error), "sqlstate", None) or type(error).__name__
         message = f"schema {settings.schema!r} cannot be migrated ({why}); the runtime's log has the cause"
         _LOG.exception("the migration failed")
         raise StartupError(Reason.MIGRATION_FAILED, message) from error
