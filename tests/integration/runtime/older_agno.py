@@ -7,6 +7,7 @@ Says on its last line what is in the session, as JSON.
 
 import json
 import sys
+from typing import Any
 
 from agno.agent import Agent
 from agno.db.base import SessionType
@@ -26,8 +27,8 @@ def main(action: str, url: str, schema: str, model_url: str, message: str) -> No
         database.upsert_user_memory(
             UserMemory(memory="Alice likes " + message, memory_id=MEMORY, user_id=USER, topics=["taste"])
         )
-    session = database.get_session(session_id=SESSION, session_type=SessionType.AGENT, user_id=USER)
-    memories = database.get_user_memories(user_id=USER)
+    session: Any = database.get_session(session_id=SESSION, session_type=SessionType.AGENT, user_id=USER)
+    memories: Any = database.get_user_memories(user_id=USER)
     answers = [str(run.content) for run in (session.runs or [])] if session else []
     print(json.dumps({"answers": answers, "memories": [each.memory for each in memories]}))  # noqa: T201
 

@@ -39,7 +39,13 @@ def interpreter_of(agno: str) -> Path:
         if not (folder / "ready").exists():
             shutil.rmtree(folder, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-            command = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", f"agno=={agno}"]
+            command = [
+                str(folder / "bin" / "pip"),
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                f"agno=={agno}",
+            ]
             subprocess.run([*command, *others], check=True)
             (folder / "ready").touch()
     return folder / "bin" / "python"
