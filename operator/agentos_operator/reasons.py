@@ -126,6 +126,7 @@ RUNTIME_REASONS: Final = frozenset(
         "SecretMissing",
         "MigrationFailed",
         "SchemaNewer",
+        "TracingPackageMissing",
     }
 )
 """What a runtime may say in its last words; anything else counts as ContainerFailed."""

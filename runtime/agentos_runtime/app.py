@@ -1,7 +1,7 @@
 """The application: agno's AgentOS, and the layers that close what it leaves open.
 
-From outside to inside: metrics, request id and log line, path prefix, answers to browsers' questions of origin, probes,
-problem documents, authentication, sessions' states, the database gate, heartbeats, failed runs, agno.
+From outside to inside: observers, request id and log line, path prefix, answers to browsers' questions of origin,
+probes, problem documents, authentication, sessions' states, the database gate, heartbeats, failed runs, agno.
 """
 
 from __future__ import annotations
@@ -35,11 +35,9 @@ from agentos_runtime.http.heartbeat import Heartbeat
 from agentos_runtime.http.prefix import PathPrefix
 from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
-from agentos_runtime.http.requests import QUIET, Requests
+from agentos_runtime.http.requests import Requests
 from agentos_runtime.http.session_states import SessionStates
-from agentos_runtime.metrics import Metrics
-from agentos_runtime.metrics.install import measure_models, measure_storage
-from agentos_runtime.metrics.requests import MeasuredRequests
+from agentos_runtime.observers import Observers
 from agentos_runtime.settings import Settings
 from agentos_runtime.spec import Spec
 from agentos_runtime.warmup import Warmup
@@ -71,7 +69,7 @@ def create_app(
     read_secret: ReadSecret,
     prepared: Future[None],
     give_up: Callable[[], None],
-    metrics: Metrics | None = None,
+    observers: Observers = Observers(),  # noqa: B008 - frozen
 ) -> Application:
     """Build everything; nothing is opened before the server's lifespan starts.
 
@@ -81,15 +79,13 @@ def create_app(
     engine = create_engine(settings.database)
     health = _health(settings, engine, prepared)
     database = create_database(settings.database, engine)
-    if metrics:
-        measure_storage(metrics, settings, spec, engine, database)
+    observers.of_storage(settings, spec, engine, database)
     internal, public = InternalTokens(), _public(settings)
     served = _agent_os(settings, spec, agents, database, _authorization(internal, public)).get_app()
 
     async def work() -> None:
         await asyncio.to_thread(_load_models, agents)
-        if metrics:
-            measure_models(metrics, spec, agents)
+        await asyncio.to_thread(observers.of_models, spec, agents)
         gc.freeze()
         gc.enable()
         await asyncio.wrap_future(prepared)
@@ -97,8 +93,7 @@ def create_app(
 
     warmup = Warmup(served, work, public, give_up)
     gate = _gate(settings, internal, public)
-    app = _layers(settings, warmup, health, gate)
-    return Application(asgi=MeasuredRequests(app, metrics, QUIET) if metrics else app, warmup=warmup)
+    return Application(asgi=observers.of_requests(_layers(settings, warmup, health, gate)), warmup=warmup)
 
 
 def _public(settings: Settings) -> frozenset[str]:

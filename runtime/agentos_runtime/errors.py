@@ -33,6 +33,8 @@ class Reason:
     """The toolkit refuses its options, or has no function of a name under requiresConfirmation."""
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason
     """A referenced Secret or its key is absent or empty."""
+    TRACING_PACKAGE_MISSING = "TracingPackageMissing"
+    """Traces are to be sent, and a package that this takes is not in the image."""
     MIGRATION_FAILED = "MigrationFailed"
     """The workspace's schema could not be brought to this version's tables."""
     SCHEMA_NEWER = "SchemaNewer"

@@ -13,12 +13,13 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from agentos_runtime import logs
+from agentos_runtime.errors import Reason, StartupError
 from agentos_runtime.hardening import hide_process
 from agentos_runtime.settings import Environ, Settings, read_secret
 from agentos_runtime.spec import Spec
 
 if TYPE_CHECKING:
-    from agentos_runtime.metrics import Metrics
+    from agentos_runtime.observers import Observers
 
 _KEYS_OF_AGNO = ("JWT_VERIFICATION_KEY", "JWT_JWKS_FILE", "OS_SECURITY_KEY")
 """agno would take keys from these as well, and an AgentDeployment may set any variable."""
@@ -46,15 +47,31 @@ def configure_logs(settings: Settings) -> None:
     logs.configure(constants, [*settings.auth.secrets, settings.database.url])
 
 
-def _metrics(settings: Settings) -> Metrics | None:
-    """Instruments that can be read from now on, where a port is set for them."""
-    if settings.metrics_port is None:
-        return None
+def _observers(settings: Settings) -> Observers:
+    """Metrics where a port is set for them, which can be read from now on, and traces where a collector is."""
     from agentos_runtime.metrics import Metrics
+    from agentos_runtime.observers import Observers
 
-    metrics = Metrics()
-    metrics.serve(settings.host, settings.metrics_port)
-    return metrics
+    metrics = tracing = None
+    if settings.tracing:
+        try:
+            from agentos_runtime.tracing import Tracing
+        except ImportError as error:
+            raise _tracing_missing(error) from error
+
+        tracing = Tracing(settings.tracing)
+    if settings.metrics_port:
+        metrics = Metrics()
+        metrics.serve(settings.host, settings.metrics_port)
+    return Observers(metrics, tracing)
+
+
+def _tracing_missing(error: ImportError) -> StartupError:
+    return StartupError(
+        Reason.TRACING_PACKAGE_MISSING,
+        f"tracing is on and needs the Python package {error.name!r}, which is not in this image; build yours on the"
+        " image of this version, or turn tracing off",
+    )
 
 
 class _Server:
@@ -65,14 +82,13 @@ class _Server:
 
         from agentos_runtime.app import create_app
 
-        metrics = _metrics(settings)
         self._application = create_app(
             settings,
             spec,
             read_secret=lambda ref, path: read_secret(settings, environ, ref, path),
             prepared=prepared,
             give_up=self._give_up,
-            metrics=metrics,
+            observers=_observers(settings),
         )
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(

@@ -75,6 +75,14 @@ class AuthSettings:
 
 
 @dataclass(frozen=True)
+class TracingSettings:
+    """That spans are sent; where to stands in the standard OTEL_* variables, which the SDK reads itself."""
+
+    content: bool = False
+    """Whether spans hold what was said to agents and models, and what they answered."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """One process's settings."""
 
@@ -97,6 +105,8 @@ class Settings:
     path_prefix: str = ""
     """Below which path of a shared host this deployment is served, such as `/acme/support`; empty for a host of
     its own."""
+    tracing: TracingSettings | None = None
+    """None sends no spans."""
     metrics_port: int | None = None
     """Where Prometheus reads metrics; None measures nothing."""
     shutdown_seconds: int = 30
@@ -132,6 +142,7 @@ def settings_from(
         laptop=laptop,
         path_prefix=_path_prefix(environ),
         metrics_port=_metrics_port(environ),
+        tracing=_tracing(environ),
     )
 
 
@@ -140,6 +151,18 @@ def _path_prefix(environ: Environ) -> str:
     if prefix and not re.fullmatch(r"(/[a-z0-9-]+)+", prefix):
         raise _invalid(f"AGENTOS_PATH_PREFIX {prefix!r} must look like /acme/support, without a slash at its end")
     return prefix
+
+
+def _tracing(environ: Environ) -> TracingSettings | None:
+    """On where a collector is named, off where OpenTelemetry's own switch says so."""
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    if not any(environ.get(name) for name in endpoints) or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    if (protocol := environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf") != "http/protobuf":
+        raise _invalid(
+            f"OTEL_EXPORTER_OTLP_PROTOCOL {protocol!r} is not offered; send to the collector's http/protobuf"
+        )
+    return TracingSettings(content=environ.get("AGENTOS_TRACING_CONTENT") == "true")
 
 
 def _metrics_port(environ: Environ) -> int | None:

@@ -134,6 +134,7 @@ def _environment(deployment: AgentDeployment, workspace: str, path_prefix: str) 
     # Ours come last: the schema refuses their names, and a later entry wins should it ever not.
     return [
         *(_variable(variable) for variable in deployment.env),
+        *_tracing(deployment, workspace),
         {"name": "HOME", "value": "/tmp"},  # noqa: S108 - the pod's own empty directory
         {"name": "AGENTOS_WORKSPACE", "value": workspace},
         {"name": "AGENTOS_DEPLOYMENT", "value": deployment.name},
@@ -144,6 +145,22 @@ def _environment(deployment: AgentDeployment, workspace: str, path_prefix: str) 
         *workspace_credentials(),
         from_secret("AGENTOS_JWT_MAX_LIFETIME", JWT_SECRET, "max-lifetime-seconds"),
     ]
+
+
+def _tracing(deployment: AgentDeployment, workspace: str) -> list[Object]:
+    """OpenTelemetry's own variables (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/)."""
+    if deployment.tracing is None:
+        return []
+    variables = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": deployment.tracing.endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_SERVICE_NAME": deployment.name,
+        "OTEL_RESOURCE_ATTRIBUTES": f"service.namespace={workspace},k8s.namespace.name={deployment.namespace}",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": str(deployment.tracing.sample_percent / 100),
+        "AGENTOS_TRACING_CONTENT": "true" if deployment.tracing.content else "false",
+    }
+    return [{"name": name, "value": value} for name, value in variables.items()]
 
 
 def _variable(variable: EnvironmentVariable) -> Object:

@@ -27,6 +27,15 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class Tracing:
+    """``spec.observability.tracing``."""
+
+    endpoint: str
+    sample_percent: int
+    content: bool
+
+
+@dataclass(frozen=True)
 class AgentDeployment:
     """One runtime of a workspace."""
 
@@ -44,6 +53,8 @@ class AgentDeployment:
     """``spec.agents``, untouched."""
     model_keys: tuple[SecretKey, ...]
     """Secrets that the agents' models name, without repetition, in a stable order."""
+    tracing: Tracing | None = None
+    """Where traces go; None for nowhere."""
 
     @property
     def name(self) -> str:
@@ -75,7 +86,12 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
         agents=spec["agents"],
         model_keys=tuple(sorted(set(_model_keys(spec["agents"])))),
+        tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
     )
+
+
+def _parse_tracing(tracing: Mapping[str, Any] | None) -> Tracing | None:
+    return Tracing(tracing["endpoint"], tracing["samplePercent"], tracing["content"]) if tracing else None
 
 
 def _parse_variable(variable: Mapping[str, Any]) -> EnvironmentVariable:

@@ -102,6 +102,15 @@ def test_quantities_in_other_spellings_are_accepted(
     api_server.create(deployment(fresh_name(), resources={"requests": body, "limits": body}))
 
 
+def test_tracing_needs_no_more_than_an_endpoint_and_takes_credentials_from_a_secret(
+    api_server: ApiServer, namespace: str, fresh_name: Callable[[], str]
+) -> None:
+    headers = {"name": "OTEL_EXPORTER_OTLP_HEADERS", "secretKeyRef": {"name": "collector", "key": "headers"}}
+    traced = {"tracing": {"endpoint": "https://otlp.example.com/v2"}}
+    stored = api_server.create(deployment(fresh_name(), observability=traced, env=[headers]))["spec"]
+    assert stored["observability"]["tracing"] == traced["tracing"] | {"samplePercent": 100, "content": False}
+
+
 def test_options_of_a_toolkit_are_kept_as_they_are(
     api_server: ApiServer, namespace: str, fresh_name: Callable[[], str]
 ) -> None:

@@ -52,6 +52,12 @@ def resources(**values: Any) -> Object:
     return deployment(resources=values)
 
 
+def tracing(*variables: Object, **values: Any) -> Object:
+    """An AgentDeployment that sends traces, with these variables beside."""
+    sent = {"endpoint": "http://collector:4318"} | values
+    return deployment(observability={"tracing": sent}, env=list(variables))
+
+
 def env(*variables: Object) -> Object:
     """An AgentDeployment with these variables."""
     return deployment(env=list(variables))
@@ -292,6 +298,20 @@ DEPLOYMENTS = [
     *(
         case(f"the own host {value!r}", deployment(routing={"host": value}), "spec.routing.host", "exact DNS name")
         for value in BAD_HOSTS
+    ),
+    *(
+        case(f"the collector {value!r}", tracing(endpoint=value), "spec.observability.tracing.endpoint")
+        for value in ("collector:4318", "ftp://c", "http://user:planted@c", "http://c?key=planted", "http://c d", "")
+    ),
+    case("tracing to nowhere", deployment(observability={"tracing": {}}), "tracing.endpoint", "Required"),
+    case("no trace at all", tracing(samplePercent=0), "samplePercent", "greater than or equal to 1"),
+    case("more traces than there are", tracing(samplePercent=101), "samplePercent", "less than or equal to 100"),
+    case("half a trace", tracing(samplePercent=0.5), "samplePercent", "integer"),
+    case("an unknown field of tracing", tracing(protocol="grpc"), "unknown field", "tracing.protocol"),
+    case(
+        "the sampler twice",
+        tracing({"name": "OTEL_TRACES_SAMPLER", "value": "always_on"}),
+        "leave those OTEL_ variables out of spec.env",
     ),
     case("two own hosts", deployment(routing={"host": ["a.example.com", "b.example.com"]}), "spec.routing.host"),
     case("a deployment without a spec", without_spec(deployment()), "spec: Required value"),

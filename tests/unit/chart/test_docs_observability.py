@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -20,6 +19,7 @@ from tests.unit.chart.test_chart_render import configuration
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "observability.md").read_text()
 BLOCKS = re.findall(r"(?ms)^```yaml[^\n]*\n(.*?)^```$", TEXT)
+NAMED = re.findall(r"(?ms)^```yaml (\S+)\n(.*?)^```$", TEXT)
 DEPLOYMENT = "a-deployment-of-one-agent-that-says-no-more-than-it-must"
 
 
@@ -82,8 +82,8 @@ def test_the_service_monitor_finds_the_operators_service(render: Any) -> None:
     assert monitor["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if "kind:" not in block])
-def test_values_are_taken_by_the_chart(render: Any, tmp_path: Path, block: str) -> None:
+def test_values_are_taken_by_the_chart(render: Any, tmp_path: Path) -> None:
+    (block,) = [text for name, text in NAMED if name == "values.yaml"]
     peer = configuration(render(yaml.safe_load(block)), tmp_path).network.metrics
     assert peer is not None
     assert peer.namespace == "monitoring"

@@ -12,10 +12,12 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
+from agentos_operator import __main__ as program
 from agentos_operator.desired.network_policy import build_openings
 from agentos_operator.errors import SettingsError
 from agentos_operator.metrics import Metrics, served
 from agentos_operator.resources.workspace import parse_workspace
+from agentos_operator.service import Operator
 from agentos_operator.settings import PodPeer, Settings
 from agentos_operator.workqueue import SETTLED, UNSETTLED, Again, Key, Queue
 
@@ -123,6 +125,28 @@ async def test_a_port_that_is_taken_is_an_error_that_names_the_option() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SettingsError, match="--metrics-port"):
         async with served(Metrics(), "127.0.0.1", taken.getsockname()[1]):
             raise AssertionError
+
+
+def test_the_process_serves_them_while_it_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    port, scraped = free_port(), []
+
+    async def no_cluster() -> object:
+        return object()
+
+    async def watching(_: Operator, stop: asyncio.Event, liveness: str) -> None:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+            scraped.append(await answer.text())
+        stop.set()
+
+    given = yaml.safe_load((GOLDEN / "a-workspace-with-every-default" / "input.yaml").read_text())
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(given["settings"]))
+    monkeypatch.setattr(program, "connect", no_cluster)
+    monkeypatch.setattr("agentos_operator.main.run", watching)
+    monkeypatch.setattr(program, "configure_logging", lambda _: None)
+    liveness = ["--liveness", "http://127.0.0.1:1/healthz"]
+    assert program.run(["--config", str(config), *liveness, "--metrics-port", str(port)]) == 0
+    assert "agentos_operator_leader 0.0" in scraped[0]
 
 
 def openings(settings: Settings, metrics: PodPeer | None) -> list[Any]:

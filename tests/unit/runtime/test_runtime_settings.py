@@ -38,6 +38,24 @@ def test_the_longest_life_of_a_token_is_the_workspaces() -> None:
     assert settings_from(dict(POD)).auth.max_lifetime_seconds == 24 * 3600
 
 
+@pytest.mark.parametrize(
+    ("environ", "content"),
+    [
+        ({}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "TRUE"}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, False),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c", "AGENTOS_TRACING_CONTENT": "yes"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "AGENTOS_TRACING_CONTENT": "true"}, True),
+    ],
+)
+def test_traces_are_sent_where_a_collector_is_named_and_say_more_only_where_that_is_asked_for(
+    environ: dict[str, str], content: bool | None
+) -> None:
+    tracing = settings_from(POD | environ).tracing
+    assert (tracing.content if tracing else None) is content
+
+
 def test_tools_find_no_secret_in_the_environment_afterwards() -> None:
     environ = dict(POD)
     settings_from(environ)

@@ -1,0 +1,56 @@
+"""Puts metrics and traces where things happen: one object that the application calls at three moments of its life.
+
+With neither of them on it does nothing, and nothing of either library is imported for tracing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agno.agent import Agent
+from agno.db.base import AsyncBaseDb
+from agno.models.base import Model
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from agentos_runtime.asgi import App
+from agentos_runtime.http.requests import QUIET
+from agentos_runtime.metrics import Metrics
+from agentos_runtime.metrics.models import measure_model
+from agentos_runtime.metrics.pool import watch_pool
+from agentos_runtime.metrics.requests import MeasuredRequests
+from agentos_runtime.metrics.runs import count_runs
+from agentos_runtime.settings import Settings
+from agentos_runtime.spec import Spec
+
+if TYPE_CHECKING:
+    from agentos_runtime.tracing import Tracing
+
+
+@dataclass(frozen=True)
+class Observers:
+    """Those that are on."""
+
+    metrics: Metrics | None = None
+    tracing: Tracing | None = None
+
+    def of_storage(self, settings: Settings, spec: Spec, engine: AsyncEngine, database: AsyncBaseDb) -> None:
+        """As the application is built: the pool, and the runs that are stored."""
+        if self.metrics:
+            watch_pool(engine, 2 * settings.database.pool_size, self.metrics.registry)
+            count_runs(database, {agent.id for agent in spec.agents}, self.metrics)
+
+    def of_models(self, spec: Spec, agents: Sequence[Agent]) -> None:
+        """Once the models are loaded: what they are asked."""
+        if self.tracing:
+            self.tracing.instrument()
+        for said, agent in zip(spec.agents, agents, strict=True):
+            if self.metrics and isinstance(agent.model, Model):
+                measure_model(agent.model, said.id, f"{said.model.provider}:{said.model.id}", self.metrics)
+
+    def of_requests(self, app: App) -> App:
+        """Outside of all other layers: what is asked and answered."""
+        if self.metrics:
+            app = MeasuredRequests(app, self.metrics, QUIET)
+        return self.tracing.around(app, QUIET) if self.tracing else app
