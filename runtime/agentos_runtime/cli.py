@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None, environ: Environ = os.environ) -> in
 def _serve(options: argparse.Namespace, environ: Environ) -> int:
     settings = settings_from(environ, spec_file=options.file, host=options.host, port=options.port)
     spec = load_spec(settings.spec_file)
-    if settings.laptop:
+    if settings.laptop and settings.auth.generated:
         _welcome(settings, spec.agents[0].id)
     from agentos_runtime.server import serve  # noqa: PLC0415 - a broken spec is reported before anything heavy
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentos_runtime.errors import Reason, StartupError
-from agentos_runtime.issuers import CONTROL_PLANE, Defaults, Issuer, parse_issuers
+from agentos_runtime.issuers import CONTROL_PLANE, GENERATED, Defaults, Issuer, parse_issuers
 from agentos_runtime.spec import SecretRef
 
 Environ = MutableMapping[str, str]
@@ -67,6 +67,11 @@ class AuthSettings:
     """Who may sign, the holders of the secrets among them or not."""
     origins: tuple[str, ...] = ()
     """Origins whose pages may call this runtime from a browser."""
+
+    @property
+    def generated(self) -> bool:
+        """Whether tokens signed with one of the secrets are accepted."""
+        return any(issuer.type == GENERATED for issuer in self.issuers)
 
     @property
     def control_plane(self) -> bool:

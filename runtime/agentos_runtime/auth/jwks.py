@@ -17,8 +17,11 @@ from agentos_runtime.auth.fetch import FetchFailed
 if TYPE_CHECKING:
     from agentos_runtime.auth.keys import Key
 
-FRESH_SECONDS = 600
+FRESH_SECONDS = 300
 """Older keys are renewed while they are used."""
+OVERDUE_SECONDS = 600
+"""Older ones are renewed before they are used, unless the endpoint was down the last time: after a quiet night the
+first token must not be judged by the evening's keys."""
 KEPT_SECONDS = 24 * 3600
 """Older keys are not used any more: one that was withdrawn must not live for ever because an endpoint is down."""
 PAUSE_SECONDS = 10
@@ -45,6 +48,7 @@ class KeySet:
         self._keys: Mapping[str, Key] = {}
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
+        self._failed = False
         self._attempt: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str) -> Key | None:
@@ -54,6 +58,8 @@ class KeySet:
             await self._attempted()
             if self._clock() - self._read_at > KEPT_SECONDS:
                 raise KeysUnavailable(self._name)
+        elif age > OVERDUE_SECONDS and not self._failed:
+            await self._attempted()
         elif age > FRESH_SECONDS:
             self._begin()
         if key_id not in self._keys:
@@ -79,9 +85,11 @@ class KeySet:
     async def _renew(self) -> None:
         from agentos_runtime.auth.keys import BadKeys, from_key_set  # noqa: PLC0415 - see there
 
+        self._failed = True
         try:
             self._keys = from_key_set(await self._fetch(), self._algorithms)
             self._read_at = self._clock()
+            self._failed = False
         except (FetchFailed, BadKeys) as error:
             kept = "the keys read last stay in use" if self._keys else "its tokens cannot be judged"
             _LOG.warning("the keys of the issuer %s were not read: %s; %s", self._name, error, kept)

@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
+from agentos_runtime.auth.reading import LONGEST_KEY_ID
+
 MOST_KEYS = 64
 """Keys of a set; one with more is refused."""
-_LONGEST_KEY_ID = 200
 _RSA_BITS = range(2048, 4096 + 1)
 """Shorter is weak (RFC 8725, 3.5 and NIST SP 800-131A), longer makes every bad token expensive."""
 _RSA_EXPONENT_BITS = 32
@@ -67,7 +68,7 @@ def from_key_set(raw: bytes, algorithms: frozenset[str]) -> Mapping[str, Key]:
     keys: dict[str, Key] = {}
     for entry in entries:
         key_id = entry.get("kid") if isinstance(entry, dict) else None
-        if not isinstance(key_id, str) or not 0 < len(key_id) <= _LONGEST_KEY_ID:
+        if not isinstance(key_id, str) or not 0 < len(key_id) <= LONGEST_KEY_ID:
             continue
         key = _from_jwk(entry, algorithms)
         if key is not None:

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 _LONGEST_TOKEN = 8 * 1024
 _LONGEST_SUBJECT = 255
-_LONGEST_KEY_ID = 200
+LONGEST_KEY_ID = 200
+"""Characters of `kid`, in a token as in a set of keys."""
 _SUBJECT = re.compile(r"[^\x00-\x1f\x7f]+")
 _SCOPE = re.compile(r"[A-Za-z0-9_.*-]+(:[A-Za-z0-9_.*-]+){1,3}")
 _RESERVED_SUBJECTS = ("sa:", "__")
@@ -106,6 +107,6 @@ def key_id_of(header: Mapping[str, Any]) -> str | None:
     if "kid" not in header:
         return None
     key_id = header["kid"]
-    if not isinstance(key_id, str) or not 0 < len(key_id) <= _LONGEST_KEY_ID:
+    if not isinstance(key_id, str) or not 0 < len(key_id) <= LONGEST_KEY_ID:
         raise BadToken("header")
     return key_id

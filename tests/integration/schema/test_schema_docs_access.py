@@ -16,7 +16,7 @@ import yaml
 from agentos_runtime.auth.reading import BadToken
 from agentos_runtime.auth.tokens import create_verifier
 from agentos_runtime.issuers import Issuer
-from agentos_runtime.settings import AuthSettings
+from agentos_runtime.settings import AuthSettings, settings_from
 from tests.integration.apiserver import CRDS, ApiServer
 from tests.unit.runtime.signing import GENERATED_SECRET, SECRET, Signer
 
@@ -63,6 +63,15 @@ async def test_the_claims_of_the_page_are_enough_and_none_is_too_many() -> None:
     for name in claims:
         with pytest.raises(BadToken):
             await verifier.verify(token({k: v for k, v in claims.items() if k != name}), now=claims["iat"])
+
+
+def test_the_list_for_a_laptop_is_one_that_the_runtime_takes() -> None:
+    [block] = re.findall(r"```sh\n(.*?)```", PAGES["authentication.md"], re.DOTALL)
+    [text] = re.findall(r"AGENTOS_ISSUERS='(.*?)'", block, re.DOTALL)
+    settings = settings_from({"AGENTOS_ISSUERS": text}, spec_file=Path("support.yaml"))
+    assert [issuer.name for issuer in settings.auth.issuers] == ["generated", "app"]
+    assert create_verifier(settings.auth, settings.workspace, laptop=settings.laptop)
+    assert {issuer.audience for issuer in settings.auth.issuers} == {settings.workspace} == {"local"}
 
 
 def test_every_path_into_a_status_that_the_pages_name_exists() -> None:

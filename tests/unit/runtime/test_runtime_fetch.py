@@ -85,6 +85,16 @@ async def test_a_name_that_leads_nowhere_allowed_is_not_connected_to(addresses: 
         await Fetch("https://app.example.com/jwks", resolve=resolve)()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::1", "fd00:ec2::254"])
+async def test_a_service_of_the_cluster_leads_neither_to_this_machine_nor_to_metadata(address: str) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        assert (host, port) == ("api.hyvve.svc", 3000)
+        return [address]
+
+    with pytest.raises(FetchFailed, match="no address that may be called"):
+        await Fetch("http://api.hyvve.svc:3000/jwks", resolve=resolve)()
+
+
 async def test_a_name_that_does_not_exist_is_a_failure_like_any_other() -> None:
     async def resolve(host: str, port: int) -> list[str]:
         raise OSError("Name or service not known")

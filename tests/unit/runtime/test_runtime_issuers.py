@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from agentos_runtime.auth.tokens import create_verifier
+from agentos_runtime.cli import main
 from agentos_runtime.errors import StartupError
 from agentos_runtime.issuers import Defaults, Issuer, parse_issuers
 from agentos_runtime.settings import AuthSettings, agent_os_id, settings_from
 from tests.unit.runtime.signing import P256, RSA, pem
 
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "support.yaml"
 DEFAULTS = Defaults("agentos.hyvve.io", "uid-1", "acme", "support--acme")
 JWKS = {
     "name": "app",
@@ -127,3 +129,13 @@ def test_origins_are_those_of_the_environment_and_none_in_a_pod_without() -> Non
 def test_the_agent_os_of_a_deployment_has_an_id_that_no_other_workspace_has() -> None:
     """The Control Plane tells AgentOS apart by it, and its tokens name it as their audience."""
     assert agent_os_id("support", "acme") == "support--acme" != agent_os_id("support", "globex")
+
+
+@pytest.mark.parametrize(("entries", "shown"), [([], True), ([JWKS], False)], ids=["by default", "key sets alone"])
+def test_a_laptop_shows_a_development_token_only_where_it_is_accepted(
+    entries: list[Any], shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("agentos_runtime.server.serve", lambda *_: None)
+    environ = {"AGENTOS_ISSUERS": json.dumps(entries)} if entries else {}
+    assert main(["serve", "-f", str(EXAMPLE)], environ) == 0
+    assert ("Development token" in capsys.readouterr().err) is shown

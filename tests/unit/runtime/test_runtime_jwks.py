@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from agentos_runtime.auth.fetch import FetchFailed
-from agentos_runtime.auth.jwks import FRESH_SECONDS, KEPT_SECONDS, PAUSE_SECONDS, KeySet, KeysUnavailable
+from agentos_runtime.auth.jwks import (
+    FRESH_SECONDS,
+    KEPT_SECONDS,
+    OVERDUE_SECONDS,
+    PAUSE_SECONDS,
+    KeySet,
+    KeysUnavailable,
+)
 from tests.unit.runtime.signing import KEY_SET
 
 ALL = frozenset({"EdDSA", "ES256", "RS256"})
@@ -78,6 +85,30 @@ async def test_a_key_that_was_withdrawn_is_refused_once_the_keys_have_been_read_
     assert await endpoint.knows("ed")
     await endpoint.rest()
     assert not await endpoint.knows("ed")
+
+
+async def test_after_a_quiet_night_a_key_that_was_withdrawn_is_refused_at_once() -> None:
+    endpoint = Endpoint()
+    assert await endpoint.knows("ed")
+    endpoint.answer = {"keys": KEY_SET["keys"][1:]}
+    endpoint.now += 8 * 3600
+    assert not await endpoint.knows("ed")
+
+
+async def test_nobody_waits_again_and_again_for_an_endpoint_that_hangs() -> None:
+    endpoint = Endpoint()
+    await endpoint.knows("ed")
+    endpoint.answer = FetchFailed("down")
+    endpoint.now += OVERDUE_SECONDS + 1
+    assert await endpoint.knows("ed")
+    endpoint.gate.clear()
+    for _ in range(3):
+        endpoint.now += PAUSE_SECONDS
+        async with asyncio.timeout(1):
+            assert await endpoint.knows("ed")
+    endpoint.gate.set()
+    await endpoint.rest()
+    assert endpoint.asked == 3
 
 
 async def test_known_keys_do_not_wait_while_they_are_renewed() -> None:
