@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from agno.client import AgentOSClient
+from agno.utils.http import aclose_default_clients
 
 from tests.integration.runtime.conftest import (
     AUDIENCE,
@@ -227,6 +228,7 @@ async def test_agnos_own_client_connects_as_a_control_plane_does(served: Process
     assert answer.content == "You said: Hello"
     streamed = [event async for event in client.run_agent_stream("support", "count 3", headers=headers)]
     assert type(streamed[-1]).__name__ == "RunCompletedEvent"
+    await aclose_default_clients()  # agno keeps one for the process; its connections belong to this test's loop
 
 
 def test_a_control_plane_learns_what_it_talks_to_before_it_has_a_token(served: Process) -> None:

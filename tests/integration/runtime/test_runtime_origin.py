@@ -18,6 +18,7 @@ from agno.agent import Agent
 from agno.models.openai import OpenAIChat
 from agno.run import RunContext
 from agno.tools import tool
+from agno.utils.http import aclose_default_clients
 
 from agentos_runtime import app as application
 from agentos_runtime.database.prepare import prepare
@@ -112,6 +113,7 @@ async def asked(
         transport = httpx.ASGITransport(built.asgi)
         async with httpx.AsyncClient(transport=transport, base_url="http://runtime", headers=headers) as client:
             yield client, seen
+    await aclose_default_clients()  # agno keeps one for the process; its connections belong to this test's loop
 
 
 class Running:
