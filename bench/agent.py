@@ -8,6 +8,8 @@ API_VERSION = "agentos.hyvve.io/v1alpha1"
 AGENT = "support"
 PATH = f"/agents/{AGENT}/runs"
 MESSAGE = "What is open?"
+LIMITS = {"concurrentRuns": 1000, "concurrentRunsPerUser": 1000, "requestsPerUserPerMinute": 100_000}
+"""Out of the way: all load is one user's."""
 
 
 def agent_deployment(name: str, namespace: str | None, model_url: str) -> dict[str, Any]:
@@ -34,5 +36,5 @@ def agent_deployment(name: str, namespace: str | None, model_url: str) -> dict[s
         "apiVersion": API_VERSION,
         "kind": "AgentDeployment",
         "metadata": metadata,
-        "spec": {"agents": [agent]},
+        "spec": {"agents": [agent], "limits": LIMITS},
     }

@@ -1,7 +1,8 @@
 """The application: agno's AgentOS, and the layers that close what it leaves open.
 
 From outside to inside: observers, request id and log line, path prefix, answers to browsers' questions of origin,
-probes, problem documents, authentication, sessions' states, the database gate, heartbeats, failed runs, agno.
+probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, the database gate,
+callers who leave, heartbeats, failed runs, agno.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 from agno.agent import Agent
 from agno.db.base import AsyncBaseDb, SessionType
-from agno.os import AgentOS, CORSConfig
+from agno.os import AgentOS, CORSConfig, QueueConfig
 from agno.os.authz import Authorization
 from agno.os.scopes import get_default_scope_mappings, get_required_scopes_for_route
 from agno.os.settings import AgnoAPISettings
@@ -29,17 +30,22 @@ from agentos_runtime.auth.tokens import create_verifier
 from agentos_runtime.database.engine import create_database, create_engine
 from agentos_runtime.database.gate import DatabaseGate, watch
 from agentos_runtime.database.health import Health, always, postgres_ping
+from agentos_runtime.database.queue import queue_config
+from agentos_runtime.http.abandoned import Abandoned
+from agentos_runtime.http.bodies import Bodies
 from agentos_runtime.http.cors import cors
+from agentos_runtime.http.envelope import Envelope
 from agentos_runtime.http.failed_runs import FailedRuns
 from agentos_runtime.http.heartbeat import Heartbeat
 from agentos_runtime.http.prefix import PathPrefix
 from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
+from agentos_runtime.http.quotas import Quotas
 from agentos_runtime.http.requests import Requests
 from agentos_runtime.http.session_states import SessionStates
 from agentos_runtime.observers import Observers
 from agentos_runtime.settings import Settings
-from agentos_runtime.spec import Spec
+from agentos_runtime.spec import Limits, Spec
 from agentos_runtime.warmup import Warmup
 
 _SCOPES_AGNO_FORGOT = {
@@ -81,7 +87,9 @@ def create_app(
     database = create_database(settings.database, engine)
     observers.of_storage(settings, spec, engine, database)
     internal, public = InternalTokens(), _public(settings)
-    served = _agent_os(settings, spec, agents, database, _authorization(internal, public)).get_app()
+    warm = asyncio.Event()
+    queue = queue_config(settings, spec.limits, database, warm)
+    served = _agent_os(settings, spec, agents, database, _authorization(internal, public), queue).get_app()
 
     async def work() -> None:
         await asyncio.to_thread(_load_models, agents)
@@ -89,11 +97,13 @@ def create_app(
         gc.freeze()
         gc.enable()
         await asyncio.wrap_future(prepared)
+        warm.set()
         await _read_tables(database)
 
     warmup = Warmup(served, work, public, give_up)
     gate = _gate(settings, internal, public)
-    return Application(asgi=observers.of_requests(_layers(settings, warmup, health, gate)), warmup=warmup)
+    app = _layers(settings, spec.limits, warmup, health, gate)
+    return Application(asgi=observers.of_requests(app), warmup=warmup)
 
 
 def _public(settings: Settings) -> frozenset[str]:
@@ -129,7 +139,12 @@ async def _read_tables(database: AsyncBaseDb) -> None:
 
 
 def _agent_os(
-    settings: Settings, spec: Spec, agents: Sequence[Agent], database: AsyncBaseDb, authorization: Authorization
+    settings: Settings,
+    spec: Spec,
+    agents: Sequence[Agent],
+    database: AsyncBaseDb,
+    authorization: Authorization,
+    queue: QueueConfig | None,
 ) -> AgentOS:
     """agno's part, with its own authorization as a second layer."""
     return AgentOS(
@@ -141,6 +156,7 @@ def _agent_os(
         user_isolation=True,
         settings=AgnoAPISettings(docs_enabled=False, os_security_key=None),
         auto_provision_dbs=settings.database.is_sqlite,
+        queue=queue,
         telemetry=False,
         cors=CORSConfig(origins=[]),  # ours answers before it
     )
@@ -168,9 +184,9 @@ def _gate(settings: Settings, internal: InternalTokens, public: frozenset[str]) 
     )
 
 
-def _layers(settings: Settings, served: App, health: Health, gate: Gate) -> App:
-    app: App = Heartbeat(FailedRuns(served), settings.heartbeat_seconds)
-    app = DatabaseGate(app, health, gate.public)
-    app = Authentication(SessionStates(app), gate)
-    app = Probes(Problems(app), health.answers, lambda: health.is_lost)
+def _layers(settings: Settings, limits: Limits, served: App, health: Health, gate: Gate) -> App:
+    app: App = Abandoned(Heartbeat(FailedRuns(served), settings.heartbeat_seconds))
+    app = SessionStates(DatabaseGate(app, health, gate.public))
+    app = Authentication(Quotas(Bodies(app, limits), limits), gate)
+    app = Probes(Problems(Envelope(app, limits.header_bytes)), health.answers, lambda: health.is_lost)
     return Requests(PathPrefix(cors(app, settings.auth.origins), settings.path_prefix))

@@ -14,12 +14,24 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+JSON = "application/json"
 Headers = Iterable[tuple[bytes, bytes]]
 
 
 def header_values(headers: Headers, name: bytes) -> list[bytes]:
     """Every value of a header; servers hand over lower-case names."""
     return [value for key, value in headers if key == name]
+
+
+def content_type(scope: Scope) -> str:
+    """The header as it was sent; nothing where it is missing or there are several."""
+    values = header_values(scope.get("headers", ()), b"content-type")
+    return values[0].decode("latin-1") if len(values) == 1 else ""
+
+
+def media_type(scope: Scope) -> str:
+    """What kind of body a request has, without parameters, in lower case."""
+    return content_type(scope).partition(";")[0].strip().lower()
 
 
 def state_of(scope: Scope) -> MutableMapping[str, Any]:

@@ -21,6 +21,8 @@ _AGNO = ("agno", "agno-team", "agno-workflow")
 _QUIET = ("httpx", "httpx2", "httpcore", "httpcore2", "uvicorn.error")
 _ECHOES = ("Validation error (422)", "HTTP exception:", "Downstream server returned")
 """Beginnings of agno's lines that hold a caller's input; the request's own line has the status."""
+_KNOWN = ("Durable queue heartbeat runs on the event loop", "Queued-run streams are replica-local")
+"""What agno would tell at every start. Blocking tools run in threads here, and docs/runtime.md says the other."""
 _URL = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://)[^\s'\"]+")
 
 
@@ -53,9 +55,9 @@ class JsonLines(logging.Formatter):
         return text
 
 
-class _NoEchoes(logging.Filter):
+class _NoNoise(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith(_ECHOES)
+        return not record.getMessage().startswith((*_ECHOES, *_KNOWN))
 
 
 class _Printed(io.TextIOBase):
@@ -85,7 +87,7 @@ def configure(constants: dict[str, str], secrets: Iterable[str]) -> None:
     """Route everything that is logged or printed to the one handler."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(constants, secrets))
-    handler.addFilter(_NoEchoes())
+    handler.addFilter(_NoNoise())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

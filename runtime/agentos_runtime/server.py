@@ -81,6 +81,7 @@ class _Server:
         import uvicorn
 
         from agentos_runtime.app import create_app
+        from agentos_runtime.protocol import LARGEST_HEAD, Protocol
 
         self._application = create_app(
             settings,
@@ -95,6 +96,8 @@ class _Server:
                 self._application.asgi,
                 host=settings.host,
                 port=settings.port,
+                http=Protocol,
+                h11_max_incomplete_event_size=LARGEST_HEAD,
                 log_config=None,
                 access_log=False,
                 server_header=False,

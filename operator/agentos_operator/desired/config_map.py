@@ -22,7 +22,8 @@ def build_config_map(deployment: AgentDeployment, workspace: str) -> Object:
         "apiVersion": API_VERSION,
         "kind": "AgentDeployment",
         "metadata": {"name": deployment.name},
-        "spec": {"agents": list(deployment.agents)},
+        "spec": {"agents": list(deployment.agents)}
+        | ({"limits": limits} if (limits := dict(deployment.limits)) else {}),
     }
     name = f"{deployment.name}-{digest(document)}"
     labels = deployment_labels(deployment.name, workspace)

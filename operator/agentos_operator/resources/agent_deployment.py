@@ -51,6 +51,8 @@ class AgentDeployment:
     env: tuple[EnvironmentVariable, ...]
     agents: Sequence[Mapping[str, Any]]
     """``spec.agents``, untouched."""
+    limits: Mapping[str, Any]
+    """``spec.limits``, untouched; empty where it says nothing."""
     model_keys: tuple[SecretKey, ...]
     """Secrets that the agents' models name, without repetition, in a stable order."""
     tracing: Tracing | None = None
@@ -85,6 +87,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         resources=Resources(quantities(spec["resources"]["requests"]), quantities(spec["resources"]["limits"])),
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
         agents=spec["agents"],
+        limits=spec.get("limits", {}),
         model_keys=tuple(sorted(set(_model_keys(spec["agents"])))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
     )

@@ -12,12 +12,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import psycopg
 
 from agentos_runtime.database.engine import bounded_connection
 from agentos_runtime.settings import DatabaseSettings
 
+_QUESTION = "SELECT to_regclass(%s) IS NOT NULL, current_setting('transaction_read_only')"
+"""A server that takes no writes, such as a standby after a failover, keeps no run: it counts as away."""
 Ping = Callable[[], Awaitable[None]]
 """Returns where the database answers, raises where it does not."""
 
@@ -81,7 +84,7 @@ class _Ping:
         self._settings = settings
         self._table = f"{settings.schema}.agno_sessions"
         self._class = bounded_connection(settings.probe_seconds)
-        self._connection: psycopg.AsyncConnection[object] | None = None
+        self._connection: psycopg.AsyncConnection[Any] | None = None
 
     async def ping(self) -> None:
         """Ask; a connection that was cut meanwhile is no news of the database, so a new one decides."""
@@ -94,14 +97,18 @@ class _Ping:
                 raise psycopg.OperationalError("the database does not answer")
         self._connection = kept
 
-    async def _asked(self, connection: psycopg.AsyncConnection[object]) -> bool:
+    async def _asked(self, connection: psycopg.AsyncConnection[Any]) -> bool:
         try:
-            found = await connection.execute("SELECT to_regclass(%s) IS NOT NULL", [self._table])
-            there = await found.fetchone()
+            found = await connection.execute(_QUESTION, [self._table])
+            row = await found.fetchone()
         except psycopg.Error:
             connection.pgconn.finish()
             return False
-        if there != (True,):
+        there, read_only = row or (False, "on")
+        if read_only == "on":
+            connection.pgconn.finish()
+            return False
+        if not there:
             connection.pgconn.finish()
             raise TablesGone
         return True

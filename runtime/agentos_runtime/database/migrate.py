@@ -26,6 +26,15 @@ _NOTE = "agentos_runtime_schema"
 _EPOCH = 1
 """Raised when this runtime changes tables of its own without a new agno."""
 Connection = psycopg.Connection[Any]
+AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
+"""Down, hung, full, or a standby: none of them is for somebody to mend here, so the process waits."""
+_KEEPALIVE: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""A server that vanished without a word is noticed in half a minute instead of two hours."""
 
 
 def fingerprint() -> str:
@@ -36,13 +45,13 @@ def fingerprint() -> str:
 def migrate(settings: DatabaseSettings) -> None:
     """Do what is to be done, once for all replicas.
 
-    An OperationalError means that the database is away; a StartupError that somebody has to look.
+    One of AWAY means that the database is away; a StartupError that somebody has to look.
     """
     try:
-        with psycopg.connect(settings.url, connect_timeout=settings.connect_seconds) as connection:
+        with psycopg.connect(settings.url, connect_timeout=settings.connect_seconds, **_KEEPALIVE) as connection:
             if not _is_noted(connection, settings.schema):
                 _migrate_alone(connection, settings)
-    except (psycopg.OperationalError, StartupError):
+    except (*AWAY, StartupError):
         raise
     except Exception as error:  # agno's migrations raise anything
         why = getattr(getattr(error, "orig", error), "sqlstate", None) or type(error).__name__

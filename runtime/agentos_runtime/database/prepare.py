@@ -10,9 +10,7 @@ import logging
 import threading
 from concurrent.futures import Future
 
-import psycopg
-
-from agentos_runtime.database.migrate import migrate
+from agentos_runtime.database.migrate import AWAY, migrate
 from agentos_runtime.settings import DatabaseSettings
 
 _LOG = logging.getLogger("agentos.database")
@@ -26,7 +24,7 @@ def prepare(settings: DatabaseSettings) -> None:
     while not settings.is_sqlite:  # agno makes a laptop's tables itself
         try:
             migrate(settings)
-        except psycopg.OperationalError as error:
+        except AWAY as error:
             problem = str(error).strip().partition("\n")[0]
             if problem != reported:
                 _LOG.warning("waiting for the database: %s", problem)

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from agentos_runtime.asgi import App, Headers, Message, Receive, Scope, Send, respond, state_of
+from agentos_runtime.asgi import JSON, App, Headers, Message, Receive, Scope, Send, media_type, respond, state_of
 
 _LOG = logging.getLogger("agentos.errors")
+_FAILED = "The runtime failed to answer this request."
 _LARGEST = 256 * 1024
 """An error body beyond this is replaced without being read."""
 
@@ -40,6 +41,17 @@ async def send_problem(scope: Scope, send: Send, status: int, detail: str, heade
     await respond(send, status, [*own, *headers], body)
 
 
+def error_event(scope: Scope, status: int, detail: str) -> bytes:
+    """The last event of a stream that cannot go on, in the form of agno's own and with the fields of a problem."""
+    _, body = problem(scope, status, detail, event="RunError", content=detail)
+    return b"event: RunError\ndata: " + body + b"\n\n"
+
+
+def is_event_stream(start: Message) -> bool:
+    """Whether a response is a stream of events."""
+    return any(key == b"content-type" and value.startswith(b"text/event-stream") for key, value in start["headers"])
+
+
 class Problems:
     """Rewrites error responses of the application below."""
 
@@ -56,8 +68,7 @@ class Problems:
         except Exception:
             # Starlette sends its 500 and raises again; raising on would close the connection.
             _LOG.exception("unhandled", extra={"request_id": state_of(scope).get("request_id")})
-            if not answer.started:
-                await send_problem(scope, send, 500, "The runtime failed to answer this request.")
+            await answer.fail()
 
 
 class _Answer:
@@ -68,12 +79,14 @@ class _Answer:
         self._send = send
         self._start: Message | None = None
         self._body = b""
-        self.started = False
+        self._started = False
+        self._streams = False
 
     async def send(self, message: Message) -> None:
         """Pass on everything but an error in another format."""
         if message["type"] == "http.response.start":
-            self.started = True
+            self._started = True
+            self._streams = is_event_stream(message)
             if message["status"] >= 400 and not _is_problem(message["headers"]):
                 self._start = message
                 return
@@ -85,8 +98,16 @@ class _Answer:
         if not message.get("more_body"):
             await self._rewrite(self._start)
 
+    async def fail(self) -> None:
+        """The application raised: a 500, or an event where a stream has begun."""
+        if not self._started:
+            await send_problem(self._scope, self._send, 500, _FAILED)
+        elif self._streams:
+            last = error_event(self._scope, 500, _FAILED)
+            await self._send({"type": "http.response.body", "body": last, "more_body": False})
+
     async def _rewrite(self, start: Message) -> None:
-        status: int = start["status"]
+        status = _status(self._scope, start["status"])
         kept = [(k, v) for k, v in start["headers"] if k not in (b"content-type", b"content-length")]
         own, body = problem(self._scope, status, **_said(status, self._body))
         await respond(self._send, status, [*kept, *own], body)
@@ -96,10 +117,31 @@ def _is_problem(headers: Headers) -> bool:
     return any(key == b"content-type" and value == b"application/problem+json" for key, value in headers)
 
 
+def _status(scope: Scope, status: int) -> int:
+    """The status that says it best.
+
+    agno's own 503 is for what this deployment does not have, which no retry will bring: 501. FastAPI finds a form
+    where JSON is wanted, or the reverse, to lack all its fields: 415.
+    """
+    if status == 503:
+        return 501
+    return 415 if status == 422 and _is_other_media(scope) else status
+
+
+def _is_other_media(scope: Scope) -> bool:
+    """Whether the body is JSON and the route takes forms, or the reverse."""
+    field = getattr(scope.get("route"), "body_field", None)
+    kind = media_type(scope)
+    if field is None or not kind:
+        return False
+    wanted = getattr(field.field_info, "media_type", JSON)
+    return (kind == JSON) != (wanted == JSON)
+
+
 def _said(status: int, body: bytes) -> dict[str, Any]:
     """What an error body of agno or FastAPI says, without the caller's own input."""
-    if status >= 500 and status not in (501, 503):
-        return {"detail": "The runtime failed to answer this request."}
+    if status >= 500 and status != 501:
+        return {"detail": _FAILED}
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

@@ -62,8 +62,29 @@ class AgentSpec:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What one pod takes from its callers. `spec.limits` sets the first four; the others are the same everywhere."""
+
+    body_bytes: int = 10 * 1024**2
+    """A request's body, which is held in memory."""
+    concurrent_runs: int = 100
+    """Runs at once in one pod."""
+    concurrent_runs_per_user: int = 20
+    """Runs at once of one user in one pod."""
+    requests_per_user_per_minute: int = 3000
+    """Requests of one user to one pod in a minute."""
+    header_bytes: int = 16 * 1024
+    """All headers of a request together."""
+    json_depth: int = 64
+    """Levels of nested JSON."""
+    body_seconds: float = 30.0
+    """How long a sender may be silent in the middle of a body."""
+
+
+@dataclass(frozen=True)
 class Spec:
     """A whole deployment."""
 
     name: str
     agents: tuple[AgentSpec, ...]
+    limits: Limits = Limits()

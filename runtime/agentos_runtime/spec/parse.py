@@ -12,14 +12,15 @@ from typing import Any
 import yaml
 
 from agentos_runtime.errors import Reason, StartupError
-from agentos_runtime.spec.model import AgentSpec, ModelSpec, SecretRef, Spec, ToolkitSpec
+from agentos_runtime.spec.limits import parse_limits
+from agentos_runtime.spec.model import AgentSpec, Limits, ModelSpec, SecretRef, Spec, ToolkitSpec
 from agentos_runtime.spec.node import Node
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _LABEL_MEANS = "a lower-case name of letters, digits and '-'"
 _SECRET_NAME = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"  # noqa: S105 - a pattern of names
 _SECRET_KEY = r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}"  # noqa: S105 - a pattern of keys
-_OPERATORS = ("image", "replicas", "resources", "env", "suspended")
+_OPERATORS = ("image", "replicas", "resources", "env", "suspended", "routing")
 """Fields of the same spec that only the operator acts on."""
 
 
@@ -42,10 +43,12 @@ def parse_spec(document: Any) -> Spec:
     top = {name: Node(node.value, name) for name, node in top.items()}
     if top["kind"].text() != "AgentDeployment":
         top["kind"].fail(f"is {top['kind'].value!r}; this file must hold an AgentDeployment")
-    agents = top["spec"].fields(["agents"], _OPERATORS)["agents"]
+    spec = top["spec"].fields(["agents"], [*_OPERATORS, "limits"])
+    agents = spec["agents"]
     parsed = tuple(_agent(node) for node in agents.items(at_least=1, at_most=50))
     _unique(agents, [agent.id for agent in parsed])
-    return Spec(name=_metadata_name(top["metadata"]), agents=parsed)
+    limits = parse_limits(spec["limits"]) if "limits" in spec else Limits()
+    return Spec(name=_metadata_name(top["metadata"]), agents=parsed, limits=limits)
 
 
 def _metadata_name(metadata: Node) -> str:

@@ -297,6 +297,13 @@ def test_one_word_lists_everything_of_ours(api_server: ApiServer, namespace: str
     assert f"agentdeployment.agentos.hyvve.io/{shown}" in listed
 
 
+def test_limits_may_be_given_singly_and_up_to_their_most(
+    api_server: ApiServer, namespace: str, fresh_name: Callable[[], str]
+) -> None:
+    for given in ({"concurrentRuns": 1}, {"requestBody": "100Mi", "requestsPerUserPerMinute": 100_000}):
+        assert api_server.create(deployment(fresh_name(), limits=given))["spec"]["limits"] == given
+
+
 def test_a_deployment_scales_like_any_other(api_server: ApiServer, namespace: str, shown: str) -> None:
     before = json.loads(
         api_server.kubectl("get", "agd", shown, "-n", namespace, "--subresource=scale", "-o", "json").stdout

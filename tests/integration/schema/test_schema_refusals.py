@@ -58,6 +58,11 @@ def tracing(*variables: Object, **values: Any) -> Object:
     return deployment(observability={"tracing": sent}, env=list(variables))
 
 
+def limits(**values: Any) -> Object:
+    """An AgentDeployment with these limits."""
+    return deployment(limits=values)
+
+
 def env(*variables: Object) -> Object:
     """An AgentDeployment with these variables."""
     return deployment(env=list(variables))
@@ -316,6 +321,26 @@ DEPLOYMENTS = [
     case("two own hosts", deployment(routing={"host": ["a.example.com", "b.example.com"]}), "spec.routing.host"),
     case("a deployment without a spec", without_spec(deployment()), "spec: Required value"),
     case("a deployment with an empty spec", {**deployment(), "spec": {}}, "spec.agents: Required value"),
+    *(
+        case(f"bodies of {value!r}", limits(requestBody=value), "spec.limits.requestBody")
+        for value in ("0Mi", "101Mi", "102401Ki", "10M", "10", "-1Mi", "1Gi", "", 10)
+    ),
+    *(
+        case(f"{value} as {field}", limits(**{field: value}), f"spec.limits.{field}")
+        for field, most in (
+            ("concurrentRuns", 1000),
+            ("concurrentRunsPerUser", 1000),
+            ("requestsPerUserPerMinute", 100_000),
+        )
+        for value in (0, -1, most + 1, 10**30, 1.5, "20")
+    ),
+    case(
+        "more runs for one user than for all",
+        limits(concurrentRuns=5, concurrentRunsPerUser=6),
+        "spec.limits.concurrentRunsPerUser must not be more than spec.limits.concurrentRuns",
+    ),
+    case("a limit that does not exist", limits(headers=1), "spec.limits.headers"),
+    case("limits of nothing", limits(), "spec.limits"),
     case("no agent", deployment(agents=[]), "spec.agents", "at least 1"),
     case("51 agents", deployment(agents=[agent(id=f"a{n}") for n in range(51)]), "spec.agents", "50"),
     case("two agents of one id", deployment(agents=[agent(), agent()]), "spec.agents[1]", "Duplicate value"),

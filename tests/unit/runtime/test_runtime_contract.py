@@ -61,6 +61,33 @@ def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
     assert agent.tools[0].requires_confirmation == ("text",)
 
 
+def test_the_runtime_bounds_limits_as_the_crd_does() -> None:
+    crd = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    fields = crd["properties"]["spec"]["properties"]["limits"]["properties"]
+    counts = {name: field for name, field in fields.items() if field["type"] == "integer"}
+    for bound in ("minimum", "maximum"):
+        body = document()
+        body["spec"]["limits"] = {"requestBody": "100Mi"} | {name: field[bound] for name, field in counts.items()}
+        assert parse_spec(body).limits.body_bytes == 100 * 1024**2
+    for name, field in counts.items():
+        for beyond in (field["minimum"] - 1, field["maximum"] + 1):
+            body["spec"]["limits"] = {name: beyond}
+            with pytest.raises(StartupError, match=f"spec.limits.{name}"):
+                parse_spec(body)
+
+
+def test_defaults_that_the_crd_describes_are_the_runtimes() -> None:
+    limits = parse_spec(document()).limits
+    text = " ".join(CRD.read_text().split())
+    for what in (
+        f"{limits.body_bytes // 1024**2}Mi when left out",
+        f"one pod; {limits.concurrent_runs} when left out",
+        f"one user in one pod; {limits.concurrent_runs_per_user} when left out",
+        f"a burst may use all; {limits.requests_per_user_per_minute} when left out",
+    ):
+        assert what in text
+
+
 def test_a_field_that_the_crd_does_not_have_is_refused_on_a_laptop_too() -> None:
     body = document()
     body["spec"]["agents"][0]["enableUserMemories"] = True

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentos_runtime.http.requests import Requests
-from agentos_runtime.logs import JsonLines, _NoEchoes, _Printed
+from agentos_runtime.logs import JsonLines, _NoNoise, _Printed
 
 FORMAT = JsonLines({"workspace": "acme"}, ["planted-secret"])
 
@@ -50,7 +50,7 @@ def test_and_out_of_a_traceback_as_well() -> None:
 
 def test_agnos_echo_of_a_request_is_dropped() -> None:
     record = logging.LogRecord("agno", logging.ERROR, "f", 1, "Validation error (422): [...]", None, None)
-    assert not _NoEchoes().filter(record)
+    assert not _NoNoise().filter(record)
 
 
 def test_what_a_tool_prints_is_logged_line_by_line(caplog: pytest.LogCaptureFixture) -> None:

@@ -68,8 +68,10 @@ async def test_a_500_says_nothing_of_its_cause() -> None:
     assert "planted" not in json.dumps(document)
 
 
-async def test_a_feature_that_is_switched_off_still_says_so() -> None:
-    assert (await answer(503, {"detail": "Registry not enabled"}))["detail"] == "Registry not enabled"
+async def test_a_feature_that_is_switched_off_is_501_and_says_so() -> None:
+    """agno says 503, which would have its caller try again and again."""
+    _, _, body = await Layer(503, b'{"detail": "Registry not enabled"}').ask()
+    assert (json.loads(body)["status"], json.loads(body)["detail"]) == (501, "Registry not enabled")
 
 
 async def test_text_html_and_nonsense_become_problems_too() -> None:

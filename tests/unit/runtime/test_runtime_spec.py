@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentos_runtime.errors import StartupError
-from agentos_runtime.spec import ModelSpec, SecretRef, load_spec, parse_spec
+from agentos_runtime.spec import Limits, ModelSpec, SecretRef, load_spec, parse_spec
 
 GOOD: dict[str, Any] = {
     "apiVersion": "agentos.hyvve.io/v1alpha1",
@@ -62,6 +63,30 @@ def test_every_field_is_read() -> None:
     assert (agent.name, agent.instructions, agent.num_history_runs) == ("Support", ("Be brief.",), 5)
     assert (agent.add_history_to_context, agent.markdown, agent.update_memory_on_run) == (True, False, False)
     assert agent.tools[0].requires_confirmation == ("divide",)
+
+
+def test_limits_are_read_and_the_others_keep_their_defaults() -> None:
+    document = changed(["spec", "limits"], {"requestBody": "512Ki", "concurrentRuns": 7})
+    assert parse_spec(document).limits == replace(Limits(), body_bytes=512 * 1024, concurrent_runs=7)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"requestBody": "101Mi"}, r"spec\.limits\.requestBody: is 101Mi; it takes at most 100Mi"),
+        ({"requestBody": "10M"}, r"spec\.limits\.requestBody: '10M' is not a size"),
+        ({"concurrentRuns": 0}, r"spec\.limits\.concurrentRuns: is 0; it takes 1 to 1000"),
+        ({"concurrentRuns": 2, "concurrentRunsPerUser": 3}, "must not be more than concurrentRuns"),
+        ({"concurentRuns": 2}, "did you mean 'concurrentRuns'"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(limits: dict[str, Any], message: str) -> None:
+    with pytest.raises(StartupError, match=message):
+        parse_spec(changed(["spec", "limits"], limits))
+
+
+def test_what_only_the_operator_acts_on_is_no_error_on_a_laptop() -> None:
+    assert parse_spec(changed(["spec", "routing"], {"host": "agents.acme.com"})).name == "support"
 
 
 def test_the_example_is_accepted() -> None:
