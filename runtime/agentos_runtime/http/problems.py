@@ -7,6 +7,7 @@ ours that was meant for a log.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from agentos_runtime.asgi import JSON, App, Headers, Message, Receive, Scope, Se
 
 _LOG = logging.getLogger("agentos.errors")
 _FAILED = "The runtime failed to answer this request."
+_ENDING = "This pod is being replaced. Ask again."
 _LARGEST = 256 * 1024
 """An error body beyond this is replaced without being read."""
 
@@ -68,7 +70,11 @@ class Problems:
         except Exception:
             # Starlette sends its 500 and raises again; raising on would close the connection.
             _LOG.exception("unhandled", extra={"request_id": state_of(scope).get("request_id")})
-            await answer.fail()
+            await answer.fail(500, _FAILED)
+        except asyncio.CancelledError:
+            # The server gives up on what is still open some time after SIGTERM.
+            await answer.fail(503, _ENDING)
+            raise
 
 
 class _Answer:
@@ -98,12 +104,12 @@ class _Answer:
         if not message.get("more_body"):
             await self._rewrite(self._start)
 
-    async def fail(self) -> None:
-        """The application raised: a 500, or an event where a stream has begun."""
+    async def fail(self, status: int, detail: str) -> None:
+        """There will be no more of the application's own: a problem, or an event where a stream has begun."""
         if not self._started:
-            await send_problem(self._scope, self._send, 500, _FAILED)
+            await send_problem(self._scope, self._send, status, detail)
         elif self._streams:
-            last = error_event(self._scope, 500, _FAILED)
+            last = error_event(self._scope, status, detail)
             await self._send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _rewrite(self, start: Message) -> None:

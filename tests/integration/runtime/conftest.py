@@ -193,13 +193,13 @@ def agent(model_url: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def write_spec(folder: Path, *agents: dict[str, Any]) -> Path:
+def write_spec(folder: Path, *agents: dict[str, Any], limits: dict[str, Any] | None = None) -> Path:
     path = folder / "agent-deployment.yaml"
     document = {
         "apiVersion": "agentos.hyvve.io/v1alpha1",
         "kind": "AgentDeployment",
         "metadata": {"name": "support"},
-        "spec": {"agents": list(agents)},
+        "spec": {"agents": list(agents)} | ({"limits": limits} if limits else {}),
     }
     path.write_text(yaml.safe_dump(document))
     return path
@@ -255,11 +255,11 @@ def client(runtime: Process) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def start(tmp_path: Path, database: Database, model: Process) -> Iterator[Callable[..., Process]]:
-    """Starts further runtimes on the same database, with another spec or environment where one is given."""
+    """Starts further runtimes on the same database, with another spec, limits or environment where one is given."""
     started: list[Process] = []
 
-    def begin(*agents: dict[str, Any], **environ: str) -> Process:
-        write_spec(tmp_path, *(agents or (agent(model.url),)))
+    def begin(*agents: dict[str, Any], limits: dict[str, Any] | None = None, **environ: str) -> Process:
+        write_spec(tmp_path, *(agents or (agent(model.url),)), limits=limits)
         started.append(start_runtime(tmp_path, pod_environ(tmp_path, database, **environ)))
         return started[-1]
 

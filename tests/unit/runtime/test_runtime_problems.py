@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
+
+import pytest
 
 from agentos_runtime.http.problems import Problems
 
@@ -92,3 +95,62 @@ async def test_an_exception_without_an_answer_is_a_500() -> None:
     status, _, body = await Layer(200, b"").ask(broken)
     assert status == 500
     assert b"planted" not in body
+
+
+def last_event(layer: Layer) -> dict[str, Any]:
+    """The event that ends a stream."""
+    assert layer.sent[-1]["more_body"] is False
+    name, data = layer.sent[-1]["body"].decode().strip().split("\n")
+    assert name == "event: RunError"
+    event: dict[str, Any] = json.loads(data.removeprefix("data: "))
+    return event
+
+
+async def begin(send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+    await send({"type": "http.response.body", "body": b"event: RunStarted\n\n", "more_body": True})
+
+
+async def test_a_stream_that_fails_ends_with_an_event_and_without_its_cause() -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        await begin(send)
+        raise RuntimeError("postgresql://u:planted@db")
+
+    layer = Layer(200, b"")
+    await layer.ask(broken)
+    event = last_event(layer)
+    assert (event["event"], event["status"], event["request_id"]) == ("RunError", 500, "r-1")
+    assert "planted" not in json.dumps(event)
+
+
+async def test_a_stream_that_the_server_gives_up_at_its_end_says_so() -> None:
+    began = asyncio.Event()
+
+    async def long(scope: Any, receive: Any, send: Any) -> None:
+        await begin(send)
+        began.set()
+        await asyncio.Event().wait()
+
+    layer = Layer(200, b"")
+    request = asyncio.create_task(layer.ask(long))
+    await began.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert last_event(layer)["status"] == 503
+
+
+async def test_a_request_that_the_server_gives_up_at_its_end_is_503() -> None:
+    began = asyncio.Event()
+
+    async def long(scope: Any, receive: Any, send: Any) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    layer = Layer(200, b"")
+    request = asyncio.create_task(layer.ask(long))
+    await began.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert layer.sent[0]["status"] == 503
