@@ -19,9 +19,9 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from agentos_runtime.asgi import App, Message, Receive, Scope, Send
+from agentos_runtime.asgi import App, Message, Receive, Scope, Send, is_event_stream
 from agentos_runtime.database.health import Health
-from agentos_runtime.http.problems import error_event, is_event_stream, send_problem
+from agentos_runtime.http.problems import error_event, send_problem
 
 _AWAY = "The database of this workspace does not answer. Try again shortly."
 _NOT_KEPT = "The database of this workspace stopped answering; this run is not kept."

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-<<<<<<< HEAD
 from agentos_runtime.asgi import App, Message, Receive, Scope, Send, is_event_stream
-=======
-from agentos_runtime.asgi import App, Message, Receive, Scope, Send
-from agentos_runtime.http.problems import is_event_stream
->>>>>>> 56f0881 (Refuse requests that nothing can be kept of, bound what one caller may ask, and queue background runs durably)
 
 PING = b": ping\n\n"
 """A comment of the event stream: clients skip it."""

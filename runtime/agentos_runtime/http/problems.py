@@ -14,7 +14,19 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from agentos_runtime.asgi import JSON, App, Headers, Message, Receive, Scope, Send, media_type, respond, state_of
+from agentos_runtime.asgi import (
+    JSON,
+    App,
+    Headers,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    is_event_stream,
+    media_type,
+    respond,
+    state_of,
+)
 
 _LOG = logging.getLogger("agentos.errors")
 _FAILED = "The runtime failed to answer this request."
@@ -47,11 +59,6 @@ def error_event(scope: Scope, status: int, detail: str) -> bytes:
     """The last event of a stream that cannot go on, in the form of agno's own and with the fields of a problem."""
     _, body = problem(scope, status, detail, event="RunError", content=detail)
     return b"event: RunError\ndata: " + body + b"\n\n"
-
-
-def is_event_stream(start: Message) -> bool:
-    """Whether a response is a stream of events."""
-    return any(key == b"content-type" and value.startswith(b"text/event-stream") for key, value in start["headers"])
 
 
 class Problems:
