@@ -2,7 +2,7 @@
 
 From outside to inside: observers, request id and log line, path prefix, answers to browsers' questions of origin,
 probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, the database gate,
-callers who leave, heartbeats, failed runs, agno.
+callers who leave, heartbeats, failed runs, approvals, agno.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agentos_runtime.agents.compile import ReadSecret, compile_agents
 from agentos_runtime.agents.models import DeferredModel
+from agentos_runtime.approvals.announce import ApprovalEvent, announce
+from agentos_runtime.approvals.approvers import Approvers
+from agentos_runtime.approvals.claims import Claims
+from agentos_runtime.approvals.continuations import Continuations
 from agentos_runtime.asgi import App
 from agentos_runtime.auth.internal import ALGORITHM, AUDIENCE, ISSUER, InternalTokens
 from agentos_runtime.auth.middleware import CONTROL_PLANE, PUBLIC, Authentication, Gate
@@ -56,6 +60,7 @@ _SCOPES_AGNO_FORGOT = {
 }
 """Routes agno's own table does not name and so leaves open to any valid token. Others that it does not name
 are refused."""
+_SCOPES = {**get_default_scope_mappings(), **_SCOPES_AGNO_FORGOT}
 
 
 @dataclass(frozen=True)
@@ -85,11 +90,14 @@ def create_app(
     engine = create_engine(settings.database)
     health = _health(settings, engine, prepared)
     database = create_database(settings.database, engine)
+    announce(database, _unheard)
     observers.of_storage(settings, spec, engine, database)
     internal, public = InternalTokens(), _public(settings)
     warm = asyncio.Event()
     queue = queue_config(settings, spec.limits, database, warm)
-    served = _agent_os(settings, spec, agents, database, _authorization(internal, public), queue).get_app()
+    claims = Claims(engine, settings.database.schema)
+    agno = _agent_os(settings, spec, agents, database, _authorization(internal, public), queue).get_app()
+    served = _approvals(agno, spec, database, claims)
 
     async def work() -> None:
         await asyncio.to_thread(_load_models, agents)
@@ -97,6 +105,8 @@ def create_app(
         gc.freeze()
         gc.enable()
         await asyncio.wrap_future(prepared)
+        if settings.database.is_sqlite:
+            await claims.prepare()
         warm.set()
         await _read_tables(database)
 
@@ -162,6 +172,22 @@ def _agent_os(
     )
 
 
+async def _unheard(_event: ApprovalEvent) -> None:
+    """Nobody has asked to be told of approvals."""
+
+
+def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims) -> App:
+    """agno, behind what it would believe a caller about approvals."""
+    guarded = {
+        agent.id: frozenset(name for tool in agent.tools for name in tool.requires_approval) for agent in spec.agents
+    }
+    return Approvers(Continuations(app, database, claims, guarded), database, _required_scopes)
+
+
+def _required_scopes(method: str, path: str) -> Sequence[str]:
+    return get_required_scopes_for_route(_SCOPES, method, path)
+
+
 def _authorization(internal: InternalTokens, public: frozenset[str]) -> Authorization:
     return Authorization(
         verification_keys=[internal.secret],
@@ -174,11 +200,10 @@ def _authorization(internal: InternalTokens, public: frozenset[str]) -> Authoriz
 
 
 def _gate(settings: Settings, internal: InternalTokens, public: frozenset[str]) -> Gate:
-    scopes = {**get_default_scope_mappings(), **_SCOPES_AGNO_FORGOT}
     return Gate(
         verifier=create_verifier(settings.auth, settings.workspace, laptop=settings.laptop),
         internal=internal,
-        required=lambda method, path: get_required_scopes_for_route(scopes, method, path),
+        required=_required_scopes,
         deployment=settings.deployment,
         public=public,
     )

@@ -19,15 +19,18 @@ def compile_toolkit(spec: ToolkitSpec) -> Toolkit:
     """The toolkit of a spec; a StartupError where it cannot be had or refuses its options."""
     cls = _toolkit_class(_module(spec), spec)
     options = dict(spec.options)
-    if spec.requires_confirmation and _accepts(cls, "requires_confirmation_tools"):
-        options["requires_confirmation_tools"] = list(spec.requires_confirmation)
+    waits = [*spec.requires_confirmation, *spec.requires_approval]
+    if waits and _accepts(cls, "requires_confirmation_tools"):
+        options["requires_confirmation_tools"] = waits
     try:
         toolkit = cls(**options)
     except ImportError as error:
         raise _package_missing(spec, error) from error
     except Exception as error:  # a toolkit's constructor may refuse its options in any way it likes
         raise StartupError(Reason.INVALID_TOOL_OPTIONS, _refused(spec, error)) from error
-    _confirm(toolkit, spec)
+    for name in (*spec.requires_confirmation, *spec.requires_approval):
+        _confirm(toolkit, name, spec)
+    _record(toolkit)
     return toolkit
 
 
@@ -68,20 +71,27 @@ def _accepts(cls: type[Toolkit], option: str) -> bool:
     return option in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def _confirm(toolkit: Toolkit, spec: ToolkitSpec) -> None:
-    """Make sure that every function named under requiresConfirmation exists and does wait.
+def _confirm(toolkit: Toolkit, name: str, spec: ToolkitSpec) -> None:
+    """Make sure that a function named in the spec exists and does wait.
 
     agno only logs an unknown name, which would leave the function the author meant unguarded.
     """
-    for name in spec.requires_confirmation:
-        functions = _functions(toolkit, name)
-        if not functions:
-            known = sorted({*toolkit.functions, *toolkit.async_functions})
-            hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
-            message = f"{spec.path}.requiresConfirmation: toolkit {spec.name!r} has no function {name!r}{hint}"
-            raise StartupError(Reason.INVALID_TOOL_OPTIONS, message)
-        for function in functions:
-            function.requires_confirmation = True
+    functions = _functions(toolkit, name)
+    if not functions:
+        field = "requiresApproval" if name in spec.requires_approval else "requiresConfirmation"
+        known = sorted({*toolkit.functions, *toolkit.async_functions})
+        hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
+        message = f"{spec.path}.{field}: toolkit {spec.name!r} has no function {name!r}{hint}"
+        raise StartupError(Reason.INVALID_TOOL_OPTIONS, message)
+    for function in functions:
+        function.requires_confirmation = True
+
+
+def _record(toolkit: Toolkit) -> None:
+    """Have agno keep an approval of every call that waits for a yes: what `@approval` does for one's own functions."""
+    for function in (*toolkit.functions.values(), *toolkit.async_functions.values()):
+        if function.requires_confirmation:
+            function.approval_type = function.approval_type or "required"
 
 
 def _functions(toolkit: Toolkit, name: str) -> list[Function]:

@@ -23,8 +23,13 @@ from agentos_runtime.settings import DatabaseSettings
 
 _LOG = logging.getLogger("agentos.migrate")
 _NOTE = "agentos_runtime_schema"
-_EPOCH = 1
+_EPOCH = 2
 """Raised when this runtime changes tables of its own without a new agno."""
+_CONTINUATIONS = (
+    "CREATE TABLE IF NOT EXISTS {} (claim text PRIMARY KEY, run_id text NOT NULL,"
+    " claimed_at timestamptz NOT NULL DEFAULT now())"
+)
+"""Which pauses have been continued; written by approvals/claims.py."""
 Connection = psycopg.Connection[Any]
 AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 """Down, hung, full, or a standby: none of them is for somebody to mend here, so the process waits."""
@@ -72,6 +77,7 @@ def _migrate_alone(connection: Connection, settings: DatabaseSettings) -> None:
         bring_up(settings)
     else:
         connection.execute(tables(settings.schema))
+    connection.execute(sql.SQL(_CONTINUATIONS).format(sql.Identifier(settings.schema, "agentos_runtime_continuations")))
     _write_note(connection, settings.schema)
     _LOG.info("migrated", extra={"schema": settings.schema, "to": fingerprint()})
 

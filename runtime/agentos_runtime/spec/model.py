@@ -39,7 +39,9 @@ class ToolkitSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Passed to the toolkit's constructor."""
     requires_confirmation: tuple[str, ...] = ()
-    """Functions that wait for a person's decision before they run."""
+    """Functions that wait before they run until the user who asked, or an approver, says yes."""
+    requires_approval: tuple[str, ...] = ()
+    """Functions that wait for an approver: the user who asked may not decide."""
     path: str = ""
 
 

@@ -115,17 +115,21 @@ def _secret(node: Node) -> SecretRef:
 
 
 def _toolkit(node: Node) -> ToolkitSpec:
-    have = node.fields(["toolkit"], ["options", "requiresConfirmation"])
+    have = node.fields(["toolkit"], ["options", "requiresConfirmation", "requiresApproval"])
     options = have["options"].value if "options" in have else {}
     if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
         have["options"].fail("must be a mapping of option names to values")
-    functions = have["requiresConfirmation"].items() if "requiresConfirmation" in have else []
     return ToolkitSpec(
         name=have["toolkit"].name(r"[a-z0-9][a-z0-9_]{0,62}", "the name of a toolkit of agno, e.g. 'calculator'"),
         options=options,
-        requires_confirmation=tuple(function.text() for function in functions),
+        requires_confirmation=_texts(have.get("requiresConfirmation")),
+        requires_approval=_texts(have.get("requiresApproval")),
         path=node.path,
     )
+
+
+def _texts(node: Node | None) -> tuple[str, ...]:
+    return tuple(item.text() for item in node.items()) if node is not None else ()
 
 
 def _short(error: Exception) -> str:

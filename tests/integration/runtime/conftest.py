@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -243,6 +244,22 @@ def runtime(tmp_path_factory: pytest.TempPathFactory, database: Database, model:
     process.stop()
     for planted in (PASSWORD, SECRET, API_KEY):
         assert planted not in process.output
+
+
+@pytest.fixture(scope="module")
+def runtime_of(database: Database, model: Process) -> Callable[..., AbstractContextManager[tuple[Process, Any]]]:
+    """Runs a runtime with other agents on the workspace's schema or on a laptop's file; see make_token."""
+
+    @contextmanager
+    def run(folder: Path, *, sqlite: bool = False, **changes: Any) -> Iterator[tuple[Process, Any]]:
+        write_spec(folder, agent(model.url, **changes))
+        laptop = {"AGENTOS_DATABASE_URL": f"sqlite:///{folder}/agentos.db", "AGENTOS_DATABASE_SCHEMA": ""}
+        process = start_runtime(folder, pod_environ(folder, database, **(laptop if sqlite else {})))
+        process.wait_until("/readyz")
+        yield process, make_token
+        process.stop()
+
+    return run
 
 
 @pytest.fixture

@@ -1,0 +1,129 @@
+"""The form of `POST …/continue`: read whole, refused where agno would fail on it, and written anew for agno.
+
+Called by continuations.py. agno passes a field it does not know on to a function that does not take it, which
+ends in a 500.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from agentos_runtime.approvals.refused import Refused
+from agentos_runtime.asgi import Message, Receive, Scope, header_values
+
+FIELDS = frozenset(
+    {
+        "tools",
+        "session_id",
+        "user_id",
+        "stream",
+        "background",
+        "input",
+        "continue_from",
+        "fork",
+        "regenerate",
+        "replace_original",
+        "additional_instructions",
+    }
+)
+"""What agno's route declares."""
+LARGEST = 1024 * 1024
+"""Bytes of a form; answers to a call are the largest part of one."""
+_KINDS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+
+
+async def read(scope: Scope, receive: Receive) -> dict[str, str]:
+    """The fields; Refused where there is one too many, twice the same, or no form at all."""
+    _check_kind(scope)
+    body = await _whole(receive)
+    form = await _parse(scope, body)
+    names = [name for name, _ in form]
+    unknown = sorted(set(names) - FIELDS)
+    if unknown:
+        raise Refused(422, "The form has fields that this route does not know.", _named(unknown, "unknown field"))
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Refused(422, "The form has a field twice.", _named(twice, "given more than once"))
+    return dict(form)
+
+
+def rewritten(scope: Scope, receive: Receive, fields: Mapping[str, str]) -> tuple[Scope, Receive]:
+    """The same request with another form."""
+    body = urlencode(fields).encode()
+    own = {b"content-type": b"application/x-www-form-urlencoded", b"content-length": str(len(body)).encode()}
+    kept = [(key, value) for key, value in scope["headers"] if key not in {*own, b"transfer-encoding"}]
+    sent = False
+
+    async def once() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return {**scope, "headers": [*kept, *own.items()]}, once
+
+
+def calls(fields: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The calls under `tools`, each with what was decided about it."""
+    text = fields.get("tools", "").strip()
+    if "\\u0000" in text:
+        raise Refused(422, "The field tools holds a NUL character.")
+    try:
+        value = json.loads(text) if text else []
+    except (ValueError, RecursionError):
+        raise Refused(400, "The field tools is not JSON.") from None
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise Refused(422, "The field tools must be a JSON list of tool calls.")
+    return value
+
+
+def _check_kind(scope: Scope) -> None:
+    kinds = header_values(scope["headers"], b"content-type")
+    if len(kinds) != 1 or not kinds[0].lower().startswith(_KINDS):
+        raise Refused(415, "Send a form: application/x-www-form-urlencoded or multipart/form-data.")
+
+
+async def _whole(receive: Receive) -> bytes:
+    """The body, up to its bound."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "The request ended before its body did.")
+        body += bytes(message.get("body", b""))
+        if len(body) > LARGEST:
+            raise Refused(413, "The form is larger than 1 MiB.")
+        if not message.get("more_body"):
+            return body
+
+
+async def _parse(scope: Scope, body: bytes) -> list[tuple[str, str]]:
+    """Starlette's parser, with its errors in our words."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    try:
+        async with Request(scope, receive).form(max_files=0, max_fields=50) as form:
+            return [(name, _text(value)) for name, value in form.multi_items()]
+    except (HTTPException, MultiPartException, UnicodeDecodeError, ValueError):
+        raise Refused(400, "The form cannot be read.") from None
+
+
+def _text(value: UploadFile | str) -> str:
+    if not isinstance(value, str) or "\x00" in value:
+        raise ValueError
+    return value
+
+
+def _named(names: list[str], what: str) -> list[dict[str, str]]:
+    return [{"at": f"body.{name[:64]}", "problem": what} for name in names]
