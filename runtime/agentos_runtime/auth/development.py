@@ -6,7 +6,16 @@ import time
 
 from agentos_runtime.settings import Settings
 
-_SCOPES = ["agents:read", "agents:run", "sessions:read", "sessions:write", "sessions:delete", "memories:read"]
+_SCOPES = [
+    "agents:read",
+    "agents:run",
+    "sessions:read",
+    "sessions:write",
+    "sessions:delete",
+    "memories:read",
+    "approvals:read",
+    "approvals:write",
+]
 
 
 def development_token(settings: Settings, user: str = "developer") -> str:

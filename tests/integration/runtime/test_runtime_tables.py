@@ -28,8 +28,11 @@ CATALOG = {
         FROM information_schema.columns WHERE table_schema = %(schema)s AND table_name LIKE 'agno%%'""",
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
-        FROM pg_constraint WHERE connamespace = %(schema)s::regnamespace""",
-    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = %(schema)s",
+        FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+        WHERE connamespace = %(schema)s::regnamespace AND relname LIKE 'agno%%'""",
+    "indexes": """
+        SELECT tablename, indexname, indexdef FROM pg_indexes
+        WHERE schemaname = %(schema)s AND tablename LIKE 'agno%%'""",
     "versions": "SELECT table_name, version FROM {}.agno_schema_versions",
 }
 

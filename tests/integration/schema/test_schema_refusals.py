@@ -441,6 +441,17 @@ DEPLOYMENTS = [
         "Duplicate value",
     ),
     case(
+        "a function to approve twice",
+        deployment(agents=[agent(tools=[{"toolkit": "calculator", "requiresApproval": ["a", "a"]}])]),
+        "requiresApproval[1]",
+        "Duplicate value",
+    ),
+    case(
+        "a function to approve without a name",
+        deployment(agents=[agent(tools=[{"toolkit": "calculator", "requiresApproval": [""]}])]),
+        "requiresApproval[0]",
+    ),
+    case(
         "options that are no map",
         deployment(agents=[agent(tools=[{"toolkit": "calculator", "options": ["x"]}])]),
         "tools[0].options",

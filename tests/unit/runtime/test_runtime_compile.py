@@ -106,6 +106,22 @@ def test_a_guarded_function_waits_and_the_others_do_not() -> None:
     assert {n for n, f in toolkit.functions.items() if f.requires_confirmation} == {"divide"}
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ToolkitSpec("calculator", {}, ("divide",)),
+        ToolkitSpec("calculator", {}, (), ("divide",)),
+        ToolkitSpec("calculator", {"requires_confirmation_tools": ["divide"]}),
+    ],
+    ids=["confirmation", "approval", "an option of agno's"],
+)
+def test_whatever_waits_keeps_an_approval(spec: ToolkitSpec) -> None:
+    toolkit = compile_toolkit(spec)
+    waiting = {n: f.approval_type for n, f in toolkit.functions.items() if f.requires_confirmation}
+    assert waiting == {"divide": "required"}
+    assert {f.approval_type for n, f in toolkit.functions.items() if n != "divide"} == {None}
+
+
 def test_options_reach_the_toolkit() -> None:
     toolkit = compile_toolkit(ToolkitSpec("calculator", {"include_tools": ["add"]}))
     assert list(toolkit.functions) == ["add"]
@@ -133,6 +149,11 @@ TOOLKITS: dict[str, tuple[ToolkitSpec, str, str]] = {
         ToolkitSpec("calculator", {}, ("divid",), path="t"),
         "InvalidToolOptions",
         "t.requiresConfirmation: toolkit 'calculator' has no function 'divid' (did you mean 'divide'?)",
+    ),
+    "a function to approve that does not exist": (
+        ToolkitSpec("calculator", {}, (), ("divid",), path="t"),
+        "InvalidToolOptions",
+        "t.requiresApproval: toolkit 'calculator' has no function 'divid' (did you mean 'divide'?)",
     ),
     "a guarded function that the options leave out": (
         ToolkitSpec("calculator", {"exclude_tools": ["divide"]}, ("divide",), path="t"),
