@@ -123,7 +123,6 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "another approval": lambda call: [{**call, "approval_id": "x", "confirmed": True}],
     "no list": lambda call: {**call, "confirmed": True},
     "a list of words": lambda call: ["confirmed"],
-    "a NUL": lambda call: [{**call, "confirmed": True, "confirmation_note": "\x00"}],
 }
 
 
@@ -287,6 +286,7 @@ def test_forms_that_agno_would_fail_on_are_refused(workspace: Workspace) -> None
     assert answer(data={**good, "surprise": "1"}) == 422
     assert answer(data={**good, "session_id": [run["session_id"], "other"]}) == 422
     assert answer(data={**good, "tools": "{"}) == 400
+    assert answer(data={**good, "tools": json.dumps([{**yes(run)[0], "confirmation_note": "\x00"}])}) == 400
     assert answer(data={**good, "tools": "[" * 100_000}) == 400
     assert answer(data={key: good[key] for key in ("tools", "stream")}) == 422
     assert answer(data={**good, "user_id": "bob"}) == 403

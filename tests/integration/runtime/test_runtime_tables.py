@@ -27,7 +27,7 @@ CATALOG = {
         SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default, ordinal_position
         FROM information_schema.columns WHERE table_schema = %(schema)s AND table_name LIKE 'agno%%'""",
     "constraints": """
-        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(pg_constraint.oid)
         FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
         WHERE connamespace = %(schema)s::regnamespace AND relname LIKE 'agno%%'""",
     "indexes": """
