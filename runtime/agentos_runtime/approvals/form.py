@@ -35,6 +35,8 @@ FIELDS = frozenset(
     }
 )
 """What agno's route declares."""
+_FROM_THE_TOKEN = frozenset({"dependencies", "metadata", "session_state"})
+"""What a run has from its token; a caller's own is ignored here as it is where the run began."""
 LARGEST = 1024 * 1024
 """Bytes of a form; answers to a call are the largest part of one."""
 _KINDS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
@@ -46,13 +48,13 @@ async def read(scope: Scope, receive: Receive) -> dict[str, str]:
     body = await _whole(receive)
     form = await _parse(scope, body)
     names = [name for name, _ in form]
-    unknown = sorted(set(names) - FIELDS)
+    unknown = sorted(set(names) - FIELDS - _FROM_THE_TOKEN)
     if unknown:
         raise Refused(422, "The form has fields that this route does not know.", _named(unknown, "unknown field"))
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise Refused(422, "The form has a field twice.", _named(twice, "given more than once"))
-    return dict(form)
+    return {name: value for name, value in form if name in FIELDS}
 
 
 def rewritten(scope: Scope, receive: Receive, fields: Mapping[str, str]) -> tuple[Scope, Receive]:
@@ -118,8 +120,8 @@ async def _parse(scope: Scope, body: bytes) -> list[tuple[str, str]]:
 
 
 def _text(value: UploadFile | str) -> str:
-    if not isinstance(value, str):
-        raise ValueError
+    if isinstance(value, UploadFile):
+        raise ValueError("a file")  # noqa: TRY004 - it is the caller's value that is wrong
     return value
 
 
