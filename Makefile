@@ -27,7 +27,7 @@ kubeconfig: .venv/ready  ## Print the path of the local cluster's kubeconfig, no
 # Three on two cores: one has the cluster, and waits more than it computes.
 test: .venv/ready  ## All tests, on servers of their own; ARGS="tests/unit -n 0" for some, in one process
 	@$(if $(ARGS),,$(RUN) -m local prepare $(TEST_IMAGES))
-	@$(RUN) -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: .venv/ready  ## Style, types, import rules, and that generated files are current
 	$(RUN) -m ruff check .

@@ -1,12 +1,12 @@
-"""Options that all tests share. They are registered here because pytest reads no deeper conftest before its options."""
+"""What all tests share: options, registered here because pytest reads no deeper conftest before its options, and which
+tests may run side by side.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-
-CLUSTER = Path(__file__).parent / "cluster"
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,12 +18,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what may run side by side (`make test` has several workers): modules, but for those of the one cluster.
+class _SideBySide(LoadScopeScheduling):  # type: ignore[misc]
+    """Modules run side by side, each on servers of its worker; all that need the one cluster are one piece of work."""
 
-    A worker has servers of its own for the rest, so modules share nothing across workers.
-    """
-    for item in items:
-        place = "cluster" if item.path.is_relative_to(CLUSTER) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(place))
+    def _split_scope(self, nodeid: str) -> str:
+        return "cluster" if nodeid.startswith("tests/cluster/") else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _SideBySide:
+    """How `make test` hands tests to its workers."""
+    return _SideBySide(config, log)
