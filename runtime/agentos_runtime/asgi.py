@@ -34,6 +34,30 @@ def media_type(scope: Scope) -> str:
     return content_type(scope).partition(";")[0].strip().lower()
 
 
+async def read_body(receive: Receive) -> bytes:
+    """All of a body; behind `http/bodies.py` it is bounded, and one message."""
+    body = b""
+    while (message := await receive())["type"] == "http.request":
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    return body
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """The body as one message, then whatever the server says."""
+    told = False
+
+    async def replay() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
 def state_of(scope: Scope) -> MutableMapping[str, Any]:
     """What Starlette shows as `request.state`; a caller cannot reach it."""
     state: MutableMapping[str, Any] = scope.setdefault("state", {})

@@ -23,10 +23,10 @@ from agno.session import AgentSession
 from agentos_runtime.approvals import form, records
 from agentos_runtime.approvals.claims import Claims
 from agentos_runtime.approvals.decision import Call, Verdict, by_id, decided, in_json, waiting
-from agentos_runtime.approvals.refused import Refused
 from agentos_runtime.asgi import App, Message, Receive, Scope, Send, state_of
 from agentos_runtime.auth.tokens import Identity
 from agentos_runtime.http.problems import send_problem
+from agentos_runtime.http.wellformed import Refused
 
 _ROUTE = re.compile(r"/(agents|teams|workflows)/([^/]+)/runs/([^/]+)/(continue|cancel)")
 _OF_A_PAUSE = frozenset({"tools", "session_id", "user_id", "stream", "background"})

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentos_runtime.approvals.refused import Refused
+from agentos_runtime.http.wellformed import Refused
 
 Call = Mapping[str, Any]
 """A tool call as agno writes it in JSON."""

@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
-from agentos_runtime.approvals.refused import Refused
-from agentos_runtime.asgi import Message, Receive, Scope, header_values
+from agentos_runtime.asgi import Receive, Scope, media_type, read_body, replayed
+from agentos_runtime.http.bodies import FORM, MULTIPART
+from agentos_runtime.http.wellformed import Refused
 
 FIELDS = frozenset(
     {
@@ -39,14 +40,15 @@ _FROM_THE_TOKEN = frozenset({"dependencies", "metadata", "session_state"})
 """What a run has from its token; a caller's own is ignored here as it is where the run began."""
 LARGEST = 1024 * 1024
 """Bytes of a form; answers to a call are the largest part of one."""
-_KINDS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
 async def read(scope: Scope, receive: Receive) -> dict[str, str]:
     """The fields; Refused where there is one too many, twice the same, or no form at all."""
     _check_kind(scope)
-    body = await _whole(receive)
-    form = await _parse(scope, body)
+    body = await read_body(receive)
+    if len(body) > LARGEST:
+        raise Refused(413, "The form is larger than 1 MiB.")
+    form = await _parse(scope, body, receive)
     names = [name for name, _ in form]
     unknown = sorted(set(names) - FIELDS - _FROM_THE_TOKEN)
     if unknown:
@@ -60,18 +62,9 @@ async def read(scope: Scope, receive: Receive) -> dict[str, str]:
 def rewritten(scope: Scope, receive: Receive, fields: Mapping[str, str]) -> tuple[Scope, Receive]:
     """The same request with another form."""
     body = urlencode(fields).encode()
-    own = {b"content-type": b"application/x-www-form-urlencoded", b"content-length": str(len(body)).encode()}
+    own = {b"content-type": FORM.encode(), b"content-length": str(len(body)).encode()}
     kept = [(key, value) for key, value in scope["headers"] if key not in {*own, b"transfer-encoding"}]
-    sent = False
-
-    async def once() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return {**scope, "headers": [*kept, *own.items()]}, once
+    return {**scope, "headers": [*kept, *own.items()]}, replayed(body, receive)
 
 
 def calls(fields: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -87,33 +80,15 @@ def calls(fields: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _check_kind(scope: Scope) -> None:
-    kinds = header_values(scope["headers"], b"content-type")
-    if len(kinds) != 1 or not kinds[0].lower().startswith(_KINDS):
+    if media_type(scope) not in (FORM, MULTIPART):
         raise Refused(415, "Send a form: application/x-www-form-urlencoded or multipart/form-data.")
 
 
-async def _whole(receive: Receive) -> bytes:
-    """The body, up to its bound."""
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refused(400, "The request ended before its body did.")
-        body += bytes(message.get("body", b""))
-        if len(body) > LARGEST:
-            raise Refused(413, "The form is larger than 1 MiB.")
-        if not message.get("more_body"):
-            return body
-
-
-async def _parse(scope: Scope, body: bytes) -> list[tuple[str, str]]:
+async def _parse(scope: Scope, body: bytes, receive: Receive) -> list[tuple[str, str]]:
     """Starlette's parser, with its errors in our words."""
 
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
     try:
-        async with Request(scope, receive).form(max_files=0, max_fields=50) as form:
+        async with Request(scope, replayed(body, receive)).form(max_files=0, max_fields=50) as form:
             return [(name, _text(value)) for name, value in form.multi_items()]
     except (HTTPException, MultiPartException, UnicodeDecodeError, ValueError):
         raise Refused(400, "The form cannot be read.") from None

@@ -12,7 +12,7 @@ from typing import Any
 from agno.db.base import AsyncBaseDb
 
 from agentos_runtime.approvals.decision import Call, Verdict
-from agentos_runtime.approvals.refused import Refused
+from agentos_runtime.http.wellformed import Refused
 
 
 async def verdicts(database: AsyncBaseDb, run_id: str, calls: Sequence[Call]) -> dict[str, Verdict | None]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
-from agentos_runtime.asgi import JSON, App, Message, Receive, Scope, Send, content_type, header_values, media_type
+from agentos_runtime.asgi import JSON, App, Receive, Scope, Send, content_type, header_values, media_type, replayed
 from agentos_runtime.http.problems import send_problem
 from agentos_runtime.http.wellformed import Refused, check_named, parse_json
 from agentos_runtime.spec import Limits
@@ -42,7 +42,7 @@ class Bodies:
         except ConnectionResetError:
             return
         else:
-            await self._app(scope, _replay(body, receive), send)
+            await self._app(scope, replayed(body, receive), send)
 
     async def _checked(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body, if agno can be given it."""
@@ -90,20 +90,6 @@ def _has_body(scope: Scope) -> bool:
 
 def _too_large(most: int) -> Refused:
     return Refused(413, f"The body must have at most {most} bytes.")
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """The body as one message, then whatever the server says."""
-    told = False
-
-    async def replay() -> Message:
-        nonlocal told
-        if told:
-            return await receive()
-        told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
 
 
 def _check_json(body: bytes, deepest: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agentos_runtime.asgi import App, Message, Receive, Scope, Send
+from agentos_runtime.asgi import App, Receive, Scope, Send, read_body, replayed
 from agentos_runtime.http.problems import send_problem
 
 FROM_THE_TOKEN = frozenset({"workspace_id", "user_id"})
@@ -26,14 +26,12 @@ class SessionStates:
         if scope["type"] != "http" or not _writes_a_session(scope):
             await self._app(scope, receive, send)
             return
-        messages = [await receive()]
-        while messages[-1]["type"] == "http.request" and messages[-1].get("more_body"):
-            messages.append(await receive())
-        if _names_the_token(b"".join(message.get("body", b"") for message in messages)):
+        body = await read_body(receive)
+        if _names_the_token(body):
             detail = "workspace_id and user_id of a session's state come from the token."
             await send_problem(scope, send, 403, detail)
             return
-        await self._app(scope, _again(messages, receive), send)
+        await self._app(scope, replayed(body, receive), send)
 
 
 def _writes_a_session(scope: Scope) -> bool:
@@ -48,14 +46,3 @@ def _names_the_token(body: bytes) -> bool:
     except (ValueError, RecursionError, KeyError, TypeError, IndexError):
         return False
     return isinstance(state, dict) and bool(state.keys() & FROM_THE_TOKEN)
-
-
-def _again(messages: list[Message], receive: Receive) -> Receive:
-    """What was read, and then the rest."""
-    waiting = iter(messages)
-
-    async def next_message() -> Message:
-        message = next(waiting, None)
-        return message if message is not None else await receive()
-
-    return next_message

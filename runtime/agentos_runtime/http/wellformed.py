@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 LONGEST_ID = 255
@@ -19,12 +19,13 @@ _NOT_IN_IDS = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u200b-\u200f\u2028-\u202e\u206
 
 
 class Refused(Exception):
-    """A request that is answered without agno: the status, and a sentence for its sender."""
+    """A request that is answered without agno: the status, a sentence for its sender, and what is wrong where."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, errors: Sequence[Mapping[str, str]] = ()) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.errors = errors
 
 
 def check_text(text: str) -> None:
