@@ -85,22 +85,21 @@ def up(name: str = "agentos", *, port: int = 8080, extra: Iterable[ImageArchive]
     return cluster
 
 
-def prepare(names: Iterable[str] = ()) -> dict[str, ImageArchive]:
-    """Install and build what a cluster takes, and the images of these `names`; returns the images, its own too.
+def prepare(names: Iterable[str] = ()) -> tuple[dict[str, Path], dict[str, ImageArchive]]:
+    """Install and build what a cluster takes, and the images of these `names`; its binaries, and all images.
 
     Images wait for downloads where binaries wait for the processor, so both are made at the same time.
     """
     wanted = (*names, *SYSTEM_IMAGES)
     debian.ensure(debian.NODE + debian.NETWORK_POLICY + debian.IMAGES)
     with strands() as pool:
-        found = pool.submit(images.ensure, wanted)
-        gather([found, pool.submit(toolchain.ensure, BINARIES)])
-    return found.result()
+        binaries, found = pool.submit(toolchain.ensure, BINARIES), pool.submit(images.ensure, wanted)
+        gather([binaries, found])
+    return binaries.result(), found.result()
 
 
 def _up(cluster: Cluster, port: int, extra: Iterable[ImageArchive]) -> None:
-    system = prepare()
-    binaries = toolchain.ensure(BINARIES)
+    binaries, system = prepare()
     with step("unpacked charts and sources", quiet_below=0.5):
         cilium.sources()
         addons.gateway_chart()

@@ -58,7 +58,7 @@ class LocalTarget:
         return self.found.kubeconfig
 
     def build_images(self, names: Iterable[str]) -> Mapping[str, ImageArchive]:
-        found = cluster.prepare(names)
+        _, found = cluster.prepare(names)
         return {name: found[name] for name in names}
 
     def up(self, port: int, images: Iterable[ImageArchive]) -> None:
