@@ -23,7 +23,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agentos_runtime.agents.compile import ReadSecret, compile_agents
 from agentos_runtime.agents.models import DeferredModel
-from agentos_runtime.approvals.announce import ApprovalEvent, announce
 from agentos_runtime.approvals.approvers import Approvers
 from agentos_runtime.approvals.claims import Claims
 from agentos_runtime.approvals.continuations import Continuations
@@ -90,7 +89,6 @@ def create_app(
     engine = create_engine(settings.database)
     health = _health(settings, engine, prepared)
     database = create_database(settings.database, engine)
-    announce(database, _unheard)
     observers.of_storage(settings, spec, engine, database)
     internal, public = InternalTokens(), _public(settings)
     warm = asyncio.Event()
@@ -170,10 +168,6 @@ def _agent_os(
         telemetry=False,
         cors=CORSConfig(origins=[]),  # ours answers before it
     )
-
-
-async def _unheard(_event: ApprovalEvent) -> None:
-    """Nobody has asked to be told of approvals."""
 
 
 def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims) -> App:
