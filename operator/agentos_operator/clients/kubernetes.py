@@ -72,7 +72,8 @@ class Kubernetes:
         """
         query = {"labelSelector": _selector(labels), "resourceVersion": "0"}
         found = await self._request("GET", kind, kind.path(None, None), query=query, accept=_METADATA_ONLY)
-        return {(item["metadata"].get("namespace"), item["metadata"]["name"]) for item in found["items"]}
+        items = found["items"] or ()  # null when there are none
+        return {(item["metadata"].get("namespace"), item["metadata"]["name"]) for item in items}
 
     async def create(self, body: Object) -> Object:
         """Create the object; Conflict when it exists."""
