@@ -158,11 +158,13 @@ class Operator:
         sweeping = asyncio.create_task(self._sweep())
         tasks = (work, verify, hold, sweeping)
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+        for task in ended:
+            task.result()  # raises what ended it, which is told then
 
     async def _sweep(self) -> None:
         """Look for lost children until cancelled."""

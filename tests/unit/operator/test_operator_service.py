@@ -193,12 +193,16 @@ async def test_losing_leadership_ends_the_work_and_the_process(frame: Frame) -> 
     assert not frame.leadership.released, "another replica may hold it by now"
 
 
-async def test_a_queue_that_breaks_ends_the_process_instead_of_leading_without_working(frame: Frame) -> None:
+async def test_a_queue_that_breaks_ends_the_process_instead_of_leading_without_working(
+    frame: Frame, caplog: pytest.LogCaptureFixture
+) -> None:
     frame.queue.breaks = True
     await frame.operator.start()
     frame.leadership.may_lead.set()
     await frame.stopped.wait()
     await frame.operator.stop()
+    assert "leading failed: RuntimeError" in caplog.text
+    assert "planted" not in caplog.text
 
 
 async def test_a_candidate_that_breaks_ends_the_process_instead_of_waiting_for_ever(frame: Frame) -> None:
