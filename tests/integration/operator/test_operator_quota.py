@@ -15,6 +15,11 @@ def hard(stage: Stage, name: str) -> Object:
     return found
 
 
+def default_limits(stage: Stage, name: str) -> Object:
+    found: Object = stage.child("LimitRange", f"ws-{name}", "agentos-operator")["spec"]["limits"][0]["default"]
+    return found
+
+
 @pytest.mark.parametrize(("profile", "pods", "cpu"), [("small", "5", "2"), ("large", "100", "32")])
 def test_a_workspace_gets_the_numbers_of_its_profile(stage: Stage, profile: str, pods: str, cpu: str) -> None:
     quota = hard(stage, stage.ready_workspace(quota={"profile": profile}))
@@ -28,8 +33,7 @@ def test_another_profile_and_single_numbers_reach_a_running_workspace(stage: Sta
     stage.apply_workspace(name, quota={"profile": "small", "limits": {"memory": "6Gi"}})
     eventually(lambda: hard(stage, name)["pods"] == "5", "the quota is that of profile small")
     assert hard(stage, name)["limits.memory"] == "6Gi"
-    limits = stage.child("LimitRange", f"ws-{name}", "agentos-operator")["spec"]["limits"]
-    assert limits[0]["default"] == {"cpu": "250m", "memory": "256Mi"}
+    eventually(lambda: default_limits(stage, name) == {"cpu": "250m", "memory": "256Mi"}, "so are the default limits")
 
 
 @pytest.mark.parametrize(
