@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from agno.agent import Agent
 from agno.db.base import AsyncBaseDb, SessionType
 from agno.os import AgentOS, CORSConfig, QueueConfig
 from agno.os.authz import Authorization
@@ -21,7 +20,7 @@ from agno.os.scopes import get_default_scope_mappings, get_required_scopes_for_r
 from agno.os.settings import AgnoAPISettings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from agentos_runtime.agents.compile import ReadSecret, compile_agents
+from agentos_runtime.agents.compile import Components, ReadSecret, compile_components
 from agentos_runtime.agents.models import DeferredModel
 from agentos_runtime.approvals.approvers import Approvers
 from agentos_runtime.approvals.claims import Claims
@@ -56,6 +55,9 @@ _SCOPES_AGNO_FORGOT = {
     "POST /agents/*/runs/*/resume": ["agents:run"],
     "POST /agents/*/sessions/*/fork": ["sessions:write"],
     "POST /agents/*/sessions/*/compact": ["sessions:write"],
+    "POST /teams/*/runs/*/resume": ["teams:run"],
+    "POST /teams/*/sessions/*/fork": ["sessions:write"],
+    "POST /workflows/*/runs/*/resume": ["workflows:run"],
 }
 """Routes agno's own table does not name and so leaves open to any valid token. Others that it does not name
 are refused."""
@@ -85,21 +87,21 @@ def create_app(
 
     `prepared` is done when the schema is; `give_up` is called when a failure after that ends the process.
     """
-    agents = compile_agents(spec, read_secret)
     engine = create_engine(settings.database)
     health = _health(settings, engine, prepared)
     database = create_database(settings.database, engine)
+    components = compile_components(spec, read_secret, database)
     observers.of_storage(settings, spec, engine, database)
     internal, public = InternalTokens(), _public(settings)
     warm = asyncio.Event()
     queue = queue_config(settings, spec.limits, database, warm)
     claims = Claims(engine, settings.database.schema)
-    agno = _agent_os(settings, spec, agents, database, _authorization(internal, public), queue).get_app()
+    agno = _agent_os(settings, spec, components, database, _authorization(internal, public), queue).get_app()
     served = _approvals(agno, spec, database, claims)
 
     async def work() -> None:
-        await asyncio.to_thread(_load_models, agents)
-        await asyncio.to_thread(observers.of_models, spec, agents)
+        await asyncio.to_thread(_load_models, components)
+        await asyncio.to_thread(observers.of_models, components)
         gc.freeze()
         gc.enable()
         await asyncio.wrap_future(prepared)
@@ -132,13 +134,13 @@ def _health(settings: Settings, engine: AsyncEngine, prepared: Future[None]) -> 
     return health
 
 
-def _load_models(agents: Sequence[Agent]) -> None:
+def _load_models(components: Components) -> None:
     """Import the SDKs, and what the first token needs; nothing may run before this."""
     import jwt  # noqa: F401, PLC0415 - a start does not need it
 
-    for agent in agents:
-        if isinstance(agent.model, DeferredModel):
-            agent.model.load()
+    for used in components.models:
+        if isinstance(used.model, DeferredModel):
+            used.model.load()
 
 
 async def _read_tables(database: AsyncBaseDb) -> None:
@@ -149,7 +151,7 @@ async def _read_tables(database: AsyncBaseDb) -> None:
 def _agent_os(
     settings: Settings,
     spec: Spec,
-    agents: Sequence[Agent],
+    components: Components,
     database: AsyncBaseDb,
     authorization: Authorization,
     queue: QueueConfig | None,
@@ -158,7 +160,9 @@ def _agent_os(
     return AgentOS(
         id=settings.agent_os,
         name=spec.name,
-        agents=list(agents),
+        agents=list(components.agents),
+        teams=list(components.teams),
+        workflows=list(components.workflows),
         db=database,
         authorization=authorization,
         user_isolation=True,

@@ -5,15 +5,13 @@ With neither of them on it does nothing, and nothing of either library is import
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agno.agent import Agent
 from agno.db.base import AsyncBaseDb
-from agno.models.base import Model
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from agentos_runtime.agents.compile import Components
 from agentos_runtime.asgi import App
 from agentos_runtime.http.requests import QUIET
 from agentos_runtime.metrics import Metrics
@@ -39,15 +37,14 @@ class Observers:
         """As the application is built: the pool, and the runs that are stored."""
         if self.metrics:
             watch_pool(engine, 2 * settings.database.pool_size, self.metrics.registry)
-            count_runs(database, {agent.id for agent in spec.agents}, self.metrics)
+            count_runs(database, spec.ids, self.metrics)
 
-    def of_models(self, spec: Spec, agents: Sequence[Agent]) -> None:
+    def of_models(self, components: Components) -> None:
         """Once the models are loaded: what they are asked."""
         if self.tracing:
             self.tracing.instrument()
-        for said, agent in zip(spec.agents, agents, strict=True):
-            if self.metrics and isinstance(agent.model, Model):
-                measure_model(agent.model, said.id, f"{said.model.provider}:{said.model.id}", self.metrics)
+        for used in components.models if self.metrics else ():
+            measure_model(used.model, used.component, used.label, self.metrics)
 
     def of_requests(self, app: App) -> App:
         """Outside of all other layers: what is asked and answered."""

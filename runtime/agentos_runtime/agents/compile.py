@@ -1,49 +1,161 @@
-"""Agents: straight to agno's constructor, which refuses what it does not know.
+"""From the spec to what AgentOS serves: straight to agno's constructors, which refuse what they do not know.
 
-agno's own `Agent.from_dict` loses base URLs and keys, so it is not used.
+agno's own `from_dict` loses base URLs and keys, so it is not used. A member of a team and the executor of a step are
+objects of their own, made anew for each place: agno writes into them whose part they are, and an agent that is part
+of a team keeps no sessions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from agno.agent import Agent
+from agno.db.base import AsyncBaseDb
+from agno.models.base import Model
+from agno.team import Team, TeamMode
+from agno.workflow import Workflow
+from pydantic import BaseModel
 
+from agentos_runtime.agents.forms import compile_form
+from agentos_runtime.agents.guardrails import compile_guardrail
 from agentos_runtime.agents.models import compile_model
 from agentos_runtime.agents.toolkits import compile_toolkit
-from agentos_runtime.spec import AgentSpec, SecretRef, Spec
+from agentos_runtime.agents.workflows import Executor, compile_steps
+from agentos_runtime.spec import (
+    AgentSpec,
+    JsonSchema,
+    ModelSpec,
+    SecretRef,
+    Spec,
+    StepSpec,
+    TeamSpec,
+    WorkflowSpec,
+)
 
 ReadSecret = Callable[[SecretRef, str], str]
 """The value of a referenced Secret; the second argument is the path of the field that refers to it."""
 
 
-def compile_agents(spec: Spec, read_secret: ReadSecret) -> list[Agent]:
-    """All agents of a deployment, without a database: AgentOS gives them its own."""
-    return [_compile(agent, read_secret) for agent in spec.agents]
+@dataclass(frozen=True)
+class UsedModel:
+    """One model object, and who asks it."""
+
+    component: str
+    """Id of the agent or team."""
+    label: str
+    model: Model
 
 
-def _compile(agent: AgentSpec, read_secret: ReadSecret) -> Agent:
-    key = agent.model.api_key
-    return Agent(
-        id=agent.id,
-        name=agent.name or agent.id,
-        model=compile_model(agent.model, read_secret(key, agent.model.path) if key else None),
-        tools=[compile_toolkit(toolkit) for toolkit in agent.tools],
-        telemetry=False,
-        **_optional(agent),
-    )
+@dataclass(frozen=True)
+class Components:
+    """Everything that can be asked for a run, and all models behind it."""
+
+    agents: list[Agent] = field(default_factory=list)
+    teams: list[Team] = field(default_factory=list)
+    workflows: list[Workflow] = field(default_factory=list)
+    models: list[UsedModel] = field(default_factory=list)
 
 
-def _optional(agent: AgentSpec) -> dict[str, Any]:
-    """What the spec says beyond agno's defaults, under agno's names."""
-    said = {
-        "description": agent.description,
-        "instructions": list(agent.instructions),
-        "markdown": agent.markdown,
-        "add_history_to_context": agent.add_history_to_context,
-        "num_history_runs": agent.num_history_runs,
-        "update_memory_on_run": agent.update_memory_on_run,
-        "enable_agentic_memory": agent.enable_agentic_memory,
-    }
-    return {name: value for name, value in said.items() if value}
+def compile_components(spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb) -> Components:
+    """All of a deployment, on one database."""
+    compiler = _Compiler(spec, read_secret, database)
+    agents = [compiler.agent(agent) for agent in spec.agents]
+    teams = [compiler.team(team) for team in spec.teams]
+    workflows = [compiler.workflow(workflow) for workflow in spec.workflows]
+    return Components(agents, teams, workflows, compiler.models)
+
+
+class _Compiler:
+    """One document; collects the models on the way."""
+
+    def __init__(self, spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb) -> None:
+        self._agents: Mapping[str, AgentSpec] = {agent.id: agent for agent in spec.agents}
+        self._teams: Mapping[str, TeamSpec] = {team.id: team for team in spec.teams}
+        self._workflows: Mapping[str, WorkflowSpec] = {workflow.id: workflow for workflow in spec.workflows}
+        self._read_secret = read_secret
+        self._database = database
+        self._forms: dict[str, type[BaseModel]] = {}
+        self.models: list[UsedModel] = []
+
+    def agent(self, spec: AgentSpec) -> Agent:
+        return Agent(**self._common(spec))
+
+    def team(self, spec: TeamSpec) -> Team:
+        given = self._common(spec)
+        mode = given.pop("mode", None)
+        members = [self._member(member) for member in spec.members]
+        return Team(members=members, mode=TeamMode(mode) if mode else None, **given)
+
+    def workflow(self, spec: WorkflowSpec) -> Workflow:
+        def executor(step: StepSpec) -> Executor:
+            made = self._executor(step)
+            _is_part_of(made, spec.id)
+            return made
+
+        return Workflow(
+            id=spec.id,
+            name=spec.name or spec.id,
+            steps=compile_steps(spec.steps, executor),
+            db=self._database,
+            telemetry=False,
+            **self._parameters(spec.id, spec.parameters),
+        )
+
+    def _member(self, id_: str) -> Agent | Team:
+        return self.agent(self._agents[id_]) if id_ in self._agents else self.team(self._teams[id_])
+
+    def _executor(self, step: StepSpec) -> Executor:
+        if step.workflow is not None:
+            return self.workflow(self._workflows[step.workflow])
+        return self._member(str(step.agent or step.team))
+
+    def _common(self, spec: AgentSpec | TeamSpec) -> dict[str, Any]:
+        """What agents and teams are constructed with; of what the spec leaves out, agno's default holds."""
+        said: dict[str, Any] = {
+            "tools": [compile_toolkit(toolkit) for toolkit in spec.tools],
+            "pre_hooks": [compile_guardrail(guardrail) for guardrail in spec.guardrails],
+        }
+        return {
+            "id": spec.id,
+            "name": spec.name or spec.id,
+            "model": self._model(spec.id, spec.model),
+            "db": self._database,
+            "telemetry": False,
+            **{name: value for name, value in said.items() if value},
+            **self._parameters(spec.id, spec.parameters),
+        }
+
+    def _parameters(self, component: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._value(component, name, value) for name, value in parameters.items()}
+
+    def _value(self, component: str, name: str, value: Any) -> Any:
+        if isinstance(value, ModelSpec):
+            return self._model(component, value)
+        if isinstance(value, JsonSchema):
+            return self._form(value, f"{component}_{name}")
+        if isinstance(value, list):
+            return [self._value(component, name, item) for item in value]
+        return value
+
+    def _form(self, form: JsonSchema, name: str) -> type[BaseModel]:
+        """One class for all places of an agent: AgentOS tells them apart by their names."""
+        if form.path not in self._forms:
+            self._forms[form.path] = compile_form(form, name)
+        return self._forms[form.path]
+
+    def _model(self, component: str, spec: ModelSpec) -> Model:
+        key = spec.api_key
+        model = compile_model(spec, self._read_secret(key, spec.path) if key else None)
+        self.models.append(UsedModel(component, spec.label, model))
+        return model
+
+
+def _is_part_of(executor: Executor, workflow: str) -> None:
+    """agno says so itself to the executors of a workflow's outer steps only."""
+    if isinstance(executor, Workflow):
+        return
+    executor.workflow_id = workflow
+    for member in getattr(executor, "members", ()):
+        _is_part_of(member, workflow)

@@ -22,10 +22,10 @@ _COUNTED = {
 """agno's statuses that a run comes to, and the values of the label `status`."""
 _REMEMBERED = 1024
 OTHER = "other"
-"""The agent of a run that no agent of the spec made."""
+"""The label of a run that nothing of the spec made."""
 
 
-def count_runs(database: AsyncBaseDb, agents: AbstractSet[str], metrics: Metrics) -> None:
+def count_runs(database: AsyncBaseDb, components: AbstractSet[str], metrics: Metrics) -> None:
     """Have this very object count what it stores: agno's agents all hold it."""
     store: Any = database.upsert_run
     last: OrderedDict[str, str] = OrderedDict()
@@ -34,10 +34,16 @@ def count_runs(database: AsyncBaseDb, agents: AbstractSet[str], metrics: Metrics
         await store(run, *args, **kwargs)
         status = _COUNTED.get(_text(_told(run, "status")))
         if _is_news(last, str(_told(run, "run_id")), status) and status:
-            agent = _told(run, "agent_id")
-            metrics.runs.labels(agent if agent in agents else OTHER, status).inc()
+            ran = _ran(run)
+            metrics.runs.labels(ran if ran in components else OTHER, status).inc()
 
     database.upsert_run = upsert_run  # type: ignore[method-assign]
+
+
+def _ran(run: Any) -> str | None:
+    """The agent, team or workflow whose run it is."""
+    ids = (_told(run, name) for name in ("agent_id", "team_id", "workflow_id"))
+    return next((id_ for id_ in ids if id_), None)
 
 
 def _told(run: Any, name: str) -> Any:

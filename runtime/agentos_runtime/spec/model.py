@@ -1,8 +1,14 @@
-"""The agents part of an AgentDeployment. Nothing below the parser sees the YAML again."""
+"""What an AgentDeployment declares. Nothing below the parser sees the YAML again.
+
+    Spec
+      agents      AgentSpec      one model, toolkits, guardrails, agno's parameters by their own names
+      teams       TeamSpec       an agent of agents: its members are named by id
+      workflows   WorkflowSpec   steps in an order, each run by an agent, a team or another workflow
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +36,11 @@ class ModelSpec:
     path: str = ""
     """Where in the document this stands, for messages."""
 
+    @property
+    def label(self) -> str:
+        """Provider and model as the document writes them."""
+        return f"{self.provider}:{self.id}"
+
 
 @dataclass(frozen=True)
 class ToolkitSpec:
@@ -46,21 +57,93 @@ class ToolkitSpec:
 
 
 @dataclass(frozen=True)
-class AgentSpec:
-    """One agent, in agno's terms."""
+class GuardrailSpec:
+    """One of agno's guardrails, which sees a question before the model does and may refuse it."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Passed to the guardrail's constructor."""
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class JsonSchema:
+    """The form of what goes into a run or comes out of it."""
+
+    schema: Mapping[str, Any]
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """What an agent and a team have in common."""
 
     id: str
-    model: ModelSpec
     name: str | None = None
-    description: str | None = None
-    instructions: tuple[str, ...] = ()
     tools: tuple[ToolkitSpec, ...] = ()
-    markdown: bool = False
-    add_history_to_context: bool = False
-    num_history_runs: int | None = None
-    update_memory_on_run: bool = False
-    enable_agentic_memory: bool = False
+    guardrails: tuple[GuardrailSpec, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Values for agno's constructor under agno's names; a model is a ModelSpec, a form a JsonSchema."""
     path: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSpec(ComponentSpec):
+    """One agent, in agno's terms."""
+
+    model: ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeamSpec(ComponentSpec):
+    """One team: a model that leads members."""
+
+    model: ModelSpec
+    members: tuple[str, ...]
+    """Ids of agents and teams of the same document."""
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """One step of a workflow, of any type: those that group others hold them in `steps`."""
+
+    type: str
+    """The name of agno's class: Step, Steps, Parallel, Condition, Loop, Router."""
+    name: str
+    agent: str | None = None
+    team: str | None = None
+    workflow: str | None = None
+    steps: tuple[StepSpec, ...] = ()
+    """What is inside; of a Router, what it chooses from."""
+    else_steps: tuple[StepSpec, ...] = ()
+    """What a Condition does when it does not hold."""
+    expression: str | None = None
+    """A Condition's evaluator, a Loop's end, a Router's selector: CEL."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Values for agno's constructor under agno's names."""
+    path: str = ""
+
+    def all(self) -> Iterator[StepSpec]:
+        """This step and everything inside it."""
+        yield self
+        for step in (*self.steps, *self.else_steps):
+            yield from step.all()
+
+
+@dataclass(frozen=True)
+class WorkflowSpec:
+    """One workflow."""
+
+    id: str
+    steps: tuple[StepSpec, ...]
+    name: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
+
+    def all_steps(self) -> Iterator[StepSpec]:
+        """Every step, however deep."""
+        for step in self.steps:
+            yield from step.all()
 
 
 @dataclass(frozen=True)
@@ -88,5 +171,17 @@ class Spec:
     """A whole deployment."""
 
     name: str
-    agents: tuple[AgentSpec, ...]
+    agents: tuple[AgentSpec, ...] = ()
+    teams: tuple[TeamSpec, ...] = ()
+    workflows: tuple[WorkflowSpec, ...] = ()
     limits: Limits = Limits()
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of everything that can be asked for a run."""
+        return frozenset(part.id for part in (*self.agents, *self.teams, *self.workflows))
+
+    @property
+    def has_expressions(self) -> bool:
+        """Whether some step of a workflow decides by an expression."""
+        return any(step.expression is not None for workflow in self.workflows for step in workflow.all_steps())

@@ -10,7 +10,9 @@ import pytest
 from agno.models.openai import OpenAIChat, OpenAIResponses
 from agno.tools.calculator import CalculatorTools
 
-from agentos_runtime.agents.compile import compile_agents
+from agno.db.sqlite import AsyncSqliteDb
+
+from agentos_runtime.agents.compile import compile_components
 from agentos_runtime.agents.models import DeferredModel, compile_model
 from agentos_runtime.agents.toolkits import compile_toolkit
 from agentos_runtime.errors import StartupError
@@ -21,7 +23,8 @@ MODEL = ModelSpec("openai-chat", "gpt-4o-mini", "http://fake/v1", SecretRef("ope
 
 def compiled(**fields: Any) -> Any:
     spec = Spec("support", (AgentSpec(id="support", model=MODEL, **fields),))
-    return compile_agents(spec, lambda ref, path: f"{ref.name}/{ref.key} of {path}")[0]
+    components = compile_components(spec, lambda ref, path: f"{ref.name}/{ref.key} of {path}", AsyncSqliteDb())
+    return components.agents[0]
 
 
 def refusal(action: Any, *arguments: Any) -> StartupError:
@@ -33,13 +36,15 @@ def refusal(action: Any, *arguments: Any) -> StartupError:
 def test_every_field_reaches_agno_under_its_own_name() -> None:
     agent = compiled(
         name="Support",
-        description="Helps.",
-        instructions=("Be brief.",),
-        markdown=True,
-        add_history_to_context=True,
-        num_history_runs=7,
-        update_memory_on_run=True,
-        enable_agentic_memory=True,
+        parameters={
+            "description": "Helps.",
+            "instructions": ["Be brief."],
+            "markdown": True,
+            "add_history_to_context": True,
+            "num_history_runs": 7,
+            "update_memory_on_run": True,
+            "enable_agentic_memory": True,
+        },
     )
     assert (agent.id, agent.name, agent.description) == ("support", "Support", "Helps.")
     assert (agent.instructions, agent.markdown) == (["Be brief."], True)

@@ -60,8 +60,8 @@ def test_every_field_is_read() -> None:
         api_key=SecretRef("openai", "api-key"),
         path="spec.agents[0].model",
     )
-    assert (agent.name, agent.instructions, agent.num_history_runs) == ("Support", ("Be brief.",), 5)
-    assert (agent.add_history_to_context, agent.markdown, agent.update_memory_on_run) == (True, False, False)
+    assert agent.name == "Support"
+    assert agent.parameters == {"instructions": ["Be brief."], "num_history_runs": 5, "add_history_to_context": True}
     assert agent.tools[0].requires_confirmation == ("divide",)
 
 

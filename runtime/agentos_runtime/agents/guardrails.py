@@ -1,0 +1,33 @@
+"""Guardrails: `guardrail: pii_detection` is agno's PIIDetectionGuardrail."""
+
+from __future__ import annotations
+
+import importlib
+
+from agno.guardrails import BaseGuardrail
+
+from agentos_runtime.errors import Reason, StartupError, did_you_mean
+from agentos_runtime.spec import GuardrailSpec
+
+_GUARDRAILS = {
+    "openai_moderation": "OpenAIModerationGuardrail",
+    "pii_detection": "PIIDetectionGuardrail",
+    "prompt_injection": "PromptInjectionGuardrail",
+}
+
+
+def compile_guardrail(spec: GuardrailSpec) -> BaseGuardrail:
+    """The guardrail of a spec; a StartupError where agno has none of that name or refuses its options."""
+    if spec.name not in _GUARDRAILS:
+        hint = did_you_mean(spec.name, _GUARDRAILS) or f"; there are {', '.join(_GUARDRAILS)}"
+        raise StartupError(
+            Reason.INVALID_SPEC, f"{spec.path}.guardrail: {spec.name!r} is no guardrail of agno{hint}"
+        )
+    cls = getattr(importlib.import_module("agno.guardrails"), _GUARDRAILS[spec.name])
+    try:
+        guardrail: BaseGuardrail = cls(**spec.options)
+    except Exception as error:  # a constructor may refuse its options in any way it likes
+        why = " ".join(str(error).split())[:300]
+        message = f"{spec.path}.options: guardrail {spec.name!r} refuses them: {why}; change or leave them out"
+        raise StartupError(Reason.INVALID_SPEC, message) from error
+    return guardrail

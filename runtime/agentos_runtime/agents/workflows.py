@@ -1,0 +1,61 @@
+"""Workflows: steps straight to agno's constructors, and the expressions that decide between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from agno.agent import Agent
+from agno.team import Team
+from agno.workflow import Condition, Loop, Parallel, Router, Step, Steps, Workflow
+
+from agentos_runtime.errors import Reason, StartupError
+from agentos_runtime.spec import StepSpec
+
+Executor = Agent | Team | Workflow
+AnyStep = Step | Steps | Parallel | Condition | Loop | Router
+
+
+def compile_steps(steps: Sequence[StepSpec], executor: Callable[[StepSpec], Executor]) -> list[AnyStep]:
+    """In their order; `executor` makes what runs a plain step."""
+    return [_step(step, executor) for step in steps]
+
+
+def _step(spec: StepSpec, executor: Callable[[StepSpec], Executor]) -> AnyStep:
+    given: dict[str, Any] = {"name": spec.name, **spec.parameters}
+    if spec.type == "Step":
+        return Step(**_executor(executor(spec)), **given)
+    inside = compile_steps(spec.steps, executor)
+    if spec.type == "Parallel":
+        return Parallel(*inside, **given)
+    if spec.type == "Condition":
+        otherwise = compile_steps(spec.else_steps, executor) or None
+        return Condition(steps=inside, else_steps=otherwise, evaluator=_expression(spec, "evaluator"), **given)
+    if spec.type == "Loop":
+        end = _expression(spec, "endCondition") if spec.expression else None
+        return Loop(steps=inside, end_condition=end, **given)
+    if spec.type == "Router":
+        return Router(choices=inside, selector=_expression(spec, "selector"), **given)
+    return Steps(steps=inside, **given)
+
+
+def _executor(made: Executor) -> dict[str, Any]:
+    names = {Agent: "agent", Team: "team", Workflow: "workflow"}
+    return {names[type(made)]: made}
+
+
+def _expression(spec: StepSpec, field: str) -> str:
+    """Checked now: agno would take one that does not parse for false at every run, and only log it."""
+    text = str(spec.expression)
+    try:
+        import celpy  # noqa: PLC0415 - a tenth of a start, and most deployments have no expression
+    except ImportError as error:
+        message = f"{spec.path}.{field}: expressions need the Python package 'cel-python', which is not in this image"
+        raise StartupError(Reason.INVALID_SPEC, f"{message}; build yours on the image of this version") from error
+    try:
+        celpy.Environment().compile(text)
+    except celpy.CELParseError as error:
+        where = f"line {error.line}, column {error.column}"
+        message = f"{spec.path}.{field}: is no CEL expression ({where}); see docs/agents.md for what it may use"
+        raise StartupError(Reason.INVALID_SPEC, message) from error
+    return text

@@ -1,0 +1,139 @@
+"""Kinds of parameters: how a value of the document becomes one for agno's constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from zoneinfo import available_timezones
+
+from agentos_runtime.errors import did_you_mean
+from agentos_runtime.spec.model import JsonSchema, ModelSpec
+from agentos_runtime.spec.models import parse_model
+from agentos_runtime.spec.node import Node
+
+
+class Kind(Protocol):
+    """One kind; `read` raises a StartupError that names the value's path."""
+
+    def read(self, node: Node) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Flag:
+    """true or false."""
+
+    def read(self, node: Node) -> bool:
+        return node.flag()
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number in a range."""
+
+    low: int
+    high: int
+
+    def read(self, node: Node) -> int:
+        return node.integer(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words for the model or for people."""
+
+    def read(self, node: Node) -> str:
+        return node.text()
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A list of them."""
+
+    def read(self, node: Node) -> list[str]:
+        return [item.text() for item in node.items(at_most=64)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def read(self, node: Node) -> str:
+        text = node.text()
+        if text not in self.words:
+            node.fail(f"{text!r} is none of {', '.join(self.words)}{did_you_mean(text, self.words)}")
+        return text
+
+
+@dataclass(frozen=True)
+class Timezone:
+    """A name of the IANA time zone database."""
+
+    def read(self, node: Node) -> str:
+        text = node.text()
+        if text not in available_timezones():
+            hint = did_you_mean(text, available_timezones())
+            node.fail(f"{text!r} is no time zone of the IANA database, such as Europe/Berlin{hint}")
+        return text
+
+
+@dataclass(frozen=True)
+class Values:
+    """A mapping whose content is the author's own."""
+
+    def read(self, node: Node) -> dict[str, Any]:
+        if not isinstance(node.value, Mapping) or not all(isinstance(key, str) for key in node.value):
+            node.fail("must be a mapping of names to values")
+        return dict(node.value)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Another model beside the one that answers."""
+
+    def read(self, node: Node) -> ModelSpec:
+        return parse_model(node)
+
+
+@dataclass(frozen=True)
+class Models:
+    """Several, in the order in which they are tried."""
+
+    def read(self, node: Node) -> list[ModelSpec]:
+        return [parse_model(item) for item in node.items(at_least=1, at_most=8)]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A JSON Schema of an object with properties."""
+
+    def read(self, node: Node) -> JsonSchema:
+        schema = Values().read(node)
+        if schema.get("type") != "object" or not isinstance(schema.get("properties"), Mapping):
+            node.fail("must be a JSON Schema with type: object and properties")
+        return JsonSchema(schema, node.path)
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Messages that are sent before the user's: examples of a conversation."""
+
+    def read(self, node: Node) -> list[dict[str, str]]:
+        return [self._message(item) for item in node.items(at_most=64)]
+
+    def _message(self, node: Node) -> dict[str, str]:
+        have = node.fields(["role", "content"])
+        return {"role": Choice(("user", "assistant")).read(have["role"]), "content": have["content"].text()}
+
+
+def camel(name: str) -> str:
+    """agno's name of a parameter as the document writes it: `num_history_runs` is `numHistoryRuns`."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def read_parameters(have: Mapping[str, Node], kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    """Those of `kinds` that the document sets, under agno's names."""
+    return {name: kind.read(have[camel(name)]) for name, kind in kinds.items() if camel(name) in have}

@@ -1,0 +1,36 @@
+"""A model, wherever the document names one."""
+
+from __future__ import annotations
+
+from agentos_runtime.spec.model import ModelSpec, SecretRef
+from agentos_runtime.spec.node import Node
+
+_SECRET_NAME = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"  # noqa: S105 - a pattern of names
+_SECRET_KEY = r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}"  # noqa: S105 - a pattern of keys
+
+
+def parse_model(node: Node) -> ModelSpec:
+    """`{id, baseURL, apiKeySecretRef}`."""
+    have = node.fields(["id"], ["baseURL", "apiKeySecretRef"])
+    provider, colon, name = have["id"].text().partition(":")
+    if not (colon and provider.strip() and name.strip()):
+        have["id"].fail(f"{have['id'].value!r} must read '<provider>:<model>', e.g. 'openai-chat:gpt-4o-mini'")
+    return ModelSpec(
+        provider=provider.strip(),
+        id=name.strip(),
+        base_url=_url(have["baseURL"]) if "baseURL" in have else None,
+        api_key=_secret(have["apiKeySecretRef"]) if "apiKeySecretRef" in have else None,
+        path=node.path,
+    )
+
+
+def _url(node: Node) -> str:
+    return node.name(r"https?://[^\s/?#]+[^\s?#]*", "an http or https URL without query, e.g. 'https://host/v1'")
+
+
+def _secret(node: Node) -> SecretRef:
+    have = node.fields(["name", "key"])
+    return SecretRef(
+        name=have["name"].name(_SECRET_NAME, "the name of a Secret"),
+        key=have["key"].name(_SECRET_KEY, "a key of a Secret"),
+    )

@@ -1,0 +1,115 @@
+"""Whether what a document names by id is in it: members of teams, and who runs the steps of workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from agentos_runtime.errors import Reason, StartupError, did_you_mean
+from agentos_runtime.spec.model import AgentSpec, Spec, StepSpec
+
+
+@dataclass(frozen=True)
+class _Use:
+    """One place that names something."""
+
+    kinds: tuple[str, ...]
+    id: str
+    path: str
+
+
+def check_references(spec: Spec) -> None:
+    """Raise a StartupError for the first name that stands for nothing, twice, for itself, or for what cannot be used."""
+    known = _known(spec)
+    uses = {**_of_teams(spec), **_of_workflows(spec)}
+    for places in uses.values():
+        for use in places:
+            _check_exists(use, known)
+    _check_cycles(uses)
+    _check_waiting(spec, uses)
+
+
+def _known(spec: Spec) -> dict[str, str]:
+    """Every id, and whose it is. All share one space: a step or a member names an id alone."""
+    known: dict[str, str] = {}
+    for kind, parts in (("agent", spec.agents), ("team", spec.teams), ("workflow", spec.workflows)):
+        for part in parts:
+            if part.id in known:
+                _refuse(f"spec.{kind}s", f"the id {part.id!r} is taken by the {known[part.id]}; give each its own")
+            known[part.id] = kind
+    return known
+
+
+def _of_teams(spec: Spec) -> dict[str, list[_Use]]:
+    return {
+        team.id: [
+            _Use(("agent", "team"), member, f"{team.path}.members[{place}]")
+            for place, member in enumerate(team.members)
+        ]
+        for team in spec.teams
+    }
+
+
+def _of_workflows(spec: Spec) -> dict[str, list[_Use]]:
+    return {workflow.id: list(_executors(list(workflow.all_steps()))) for workflow in spec.workflows}
+
+
+def _executors(steps: Sequence[StepSpec]) -> Iterator[_Use]:
+    for step in steps:
+        for kind, id_ in (("agent", step.agent), ("team", step.team), ("workflow", step.workflow)):
+            if id_ is not None:
+                yield _Use((kind,), id_, f"{step.path}.{kind}")
+
+
+def _check_exists(use: _Use, known: Mapping[str, str]) -> None:
+    wanted = " or ".join(use.kinds)
+    fitting = [id_ for id_, kind in known.items() if kind in use.kinds]
+    if use.id in fitting:
+        return
+    if use.id in known:
+        _refuse(use.path, f"{use.id!r} is a {known[use.id]}, and this names an {wanted}")
+    hint = did_you_mean(use.id, fitting) or (f"; there are {', '.join(fitting)}" if fitting else "; there is none")
+    _refuse(use.path, f"{use.id!r} is no {wanted} of this document{hint}")
+
+
+def _check_cycles(uses: Mapping[str, Sequence[_Use]]) -> None:
+    """A team that is its own member, a workflow that is its own step, at whatever distance."""
+
+    def visit(id_: str, way: tuple[str, ...]) -> None:
+        for use in uses.get(id_, ()):
+            if use.id in way:
+                circle = " -> ".join([*way[way.index(use.id) :], use.id])
+                _refuse(use.path, f"closes the circle {circle}; take one of them out")
+            visit(use.id, (*way, use.id))
+
+    for id_ in uses:
+        visit(id_, (id_,))
+
+
+def _check_waiting(spec: Spec, uses: Mapping[str, Sequence[_Use]]) -> None:
+    """Runs of teams and workflows cannot be continued yet, so nothing in them may wait for a decision."""
+    waiting = {agent.id: where for agent in spec.agents if (where := _waits(agent))}
+    for user, places in uses.items():
+        for use in places:
+            if use.id in waiting:
+                _refuse(
+                    waiting[use.id],
+                    f"{use.id!r} is part of {user!r}, and calls that wait for a decision are not supported in teams"
+                    " and workflows yet; use an agent without them there",
+                )
+    for team in spec.teams:
+        for toolkit in team.tools:
+            if toolkit.requires_confirmation or toolkit.requires_approval:
+                _refuse(toolkit.path, "calls that wait for a decision are not supported in teams yet")
+
+
+def _waits(agent: AgentSpec) -> str | None:
+    """Where an agent says that calls of its tools wait."""
+    for toolkit in agent.tools:
+        if toolkit.requires_confirmation or toolkit.requires_approval:
+            return toolkit.path
+    return None
+
+
+def _refuse(path: str, problem: str) -> None:
+    raise StartupError(Reason.INVALID_SPEC, f"{path}: {problem}")

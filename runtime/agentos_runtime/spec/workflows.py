@@ -1,0 +1,98 @@
+"""Workflows and their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agentos_runtime.spec.components import LABEL, LABEL_MEANS
+from agentos_runtime.spec.kinds import Choice, camel, read_parameters
+from agentos_runtime.spec.model import StepSpec, WorkflowSpec
+from agentos_runtime.spec.node import Node
+from agentos_runtime.spec.parameters import STEPS, WORKFLOW
+
+_DEEPEST = 8
+"""Levels of steps in steps: deeper ones are a mistake, or meant to exhaust a parser."""
+_EXECUTORS = ("agent", "team", "workflow")
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The fields of one type of step, in agno's terms."""
+
+    inside: str | None = "steps"
+    """The field that holds other steps."""
+    otherwise: str | None = None
+    """The field that holds those that run when the expression does not hold."""
+    expression: str | None = None
+    """The field with a CEL expression."""
+    must_decide: bool = False
+
+
+_SHAPES: dict[str, _Shape] = {
+    "Step": _Shape(inside=None),
+    "Steps": _Shape(),
+    "Parallel": _Shape(),
+    "Condition": _Shape(otherwise="elseSteps", expression="evaluator", must_decide=True),
+    "Loop": _Shape(expression="endCondition"),
+    "Router": _Shape(inside="choices", expression="selector", must_decide=True),
+}
+
+
+def parse_workflow(node: Node) -> WorkflowSpec:
+    """One entry of `spec.workflows`; whether what its steps name exists is not judged here."""
+    have = node.fields(["id", "steps"], ["name", *map(camel, WORKFLOW)])
+    return WorkflowSpec(
+        id=have["id"].name(LABEL, LABEL_MEANS),
+        steps=_steps(have["steps"], 1),
+        name=have["name"].text() if "name" in have else None,
+        parameters=read_parameters(have, WORKFLOW),
+        path=node.path,
+    )
+
+
+def _steps(node: Node, depth: int) -> tuple[StepSpec, ...]:
+    if depth > _DEEPEST:
+        node.fail(f"is more than {_DEEPEST} levels deep; make a workflow of the inner steps and name it in a step")
+    items = node.items(at_least=1, at_most=50)
+    steps = tuple(_step(item, depth) for item in items)
+    names = [step.name for step in steps]
+    for place, item in enumerate(items):
+        if names.index(names[place]) != place:
+            item.fail(f"another step here has the name {names[place]!r}; give each its own")
+    return steps
+
+
+def _step(node: Node, depth: int) -> StepSpec:
+    type_ = _type(node)
+    shape, kinds = _SHAPES[type_], STEPS[type_]
+    inside = [shape.inside] if shape.inside else []
+    decides = [shape.expression] if shape.expression else []
+    executors = _EXECUTORS if shape.inside is None else ()
+    otherwise = [shape.otherwise] if shape.otherwise else []
+    required = ["name", *inside, *(decides if shape.must_decide else [])]
+    have = node.fields(required, ["type", *executors, *otherwise, *decides, *map(camel, kinds)])
+    return StepSpec(
+        type=type_,
+        name=have["name"].text(),
+        steps=_steps(have[shape.inside], depth + 1) if shape.inside else (),
+        else_steps=_steps(have[shape.otherwise], depth + 1) if shape.otherwise in have else (),  # type: ignore[index]
+        expression=have[shape.expression].text() if shape.expression in have else None,  # type: ignore[index]
+        parameters=read_parameters(have, kinds),
+        path=node.path,
+        **(_executor(node, have) if shape.inside is None else {}),
+    )
+
+
+def _type(node: Node) -> str:
+    if isinstance(node.value, Mapping) and node.value.get("type") is not None:
+        return Choice(tuple(_SHAPES)).read(Node(node.value["type"], f"{node.path}.type"))
+    return "Step"
+
+
+def _executor(node: Node, have: Mapping[str, Node]) -> dict[str, str]:
+    """Who does the work: exactly one."""
+    named = {field: have[field].name(LABEL, LABEL_MEANS) for field in _EXECUTORS if field in have}
+    if len(named) != 1:
+        node.fail("give exactly one of agent, team and workflow; type says when a step holds other steps")
+    return named
