@@ -22,10 +22,7 @@ def build_config_map(deployment: AgentDeployment, workspace: str) -> Object:
         "apiVersion": API_VERSION,
         "kind": "AgentDeployment",
         "metadata": {"name": deployment.name},
-        "spec": {
-            "agents": list(deployment.agents),
-            **({"limits": dict(deployment.limits)} if deployment.limits else {}),
-        },
+        "spec": dict(deployment.content),
     }
     name = f"{deployment.name}-{digest(document)}"
     labels = deployment_labels(deployment.name, workspace)

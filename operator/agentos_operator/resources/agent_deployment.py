@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from agentos_operator.resources.common import Meta, Owner, SecretKey, parse_meta, quantities
+
+_CONTENT = ("agents", "teams", "workflows", "limits")
+_MODELS = ("model", "reasoningModel", "parserModel", "outputModel", "followupModel")
+"""Fields of agents and teams that name a model; fallbackModels names several."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,10 @@ class AgentDeployment:
     """Whether it is to be stopped by itself; its Workspace can be suspended as well."""
     resources: Resources
     env: tuple[EnvironmentVariable, ...]
-    agents: Sequence[Mapping[str, Any]]
-    """``spec.agents``, untouched."""
-    limits: Mapping[str, Any]
-    """``spec.limits``, untouched; empty where it says nothing."""
+    content: Mapping[str, Any]
+    """What the runtime compiles, untouched: agents, teams, workflows and limits, as far as the spec has them."""
     model_keys: tuple[SecretKey, ...]
-    """Secrets that the agents' models name, without repetition, in a stable order."""
+    """Secrets that models name, without repetition, in a stable order."""
     tracing: Tracing | None = None
     """Where traces go; None for nowhere."""
 
@@ -86,9 +88,8 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         suspended=spec["suspended"],
         resources=Resources(quantities(spec["resources"]["requests"]), quantities(spec["resources"]["limits"])),
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
-        agents=spec["agents"],
-        limits=spec.get("limits", {}),
-        model_keys=tuple(sorted(set(_model_keys(spec["agents"])))),
+        content={name: spec[name] for name in _CONTENT if spec.get(name)},
+        model_keys=tuple(sorted(set(_model_keys((*spec["agents"], *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
     )
 
@@ -103,7 +104,9 @@ def _parse_variable(variable: Mapping[str, Any]) -> EnvironmentVariable:
     return EnvironmentVariable(variable["name"], variable.get("value"), secret)
 
 
-def _model_keys(agents: Sequence[Mapping[str, Any]]) -> Iterator[SecretKey]:
-    for agent in agents:
-        if reference := agent["model"].get("apiKeySecretRef"):
-            yield SecretKey(reference["name"], reference["key"])
+def _model_keys(components: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
+    for component in components:
+        named = (component[field] for field in _MODELS if field in component)
+        for model in (*named, *component.get("fallbackModels", ())):
+            if reference := model.get("apiKeySecretRef"):
+                yield SecretKey(reference["name"], reference["key"])

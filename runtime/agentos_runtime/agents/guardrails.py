@@ -20,9 +20,7 @@ def compile_guardrail(spec: GuardrailSpec) -> BaseGuardrail:
     """The guardrail of a spec; a StartupError where agno has none of that name or refuses its options."""
     if spec.name not in _GUARDRAILS:
         hint = did_you_mean(spec.name, _GUARDRAILS) or f"; there are {', '.join(_GUARDRAILS)}"
-        raise StartupError(
-            Reason.INVALID_SPEC, f"{spec.path}.guardrail: {spec.name!r} is no guardrail of agno{hint}"
-        )
+        raise StartupError(Reason.INVALID_SPEC, f"{spec.path}.guardrail: {spec.name!r} is no guardrail of agno{hint}")
     cls = getattr(importlib.import_module("agno.guardrails"), _GUARDRAILS[spec.name])
     try:
         guardrail: BaseGuardrail = cls(**spec.options)

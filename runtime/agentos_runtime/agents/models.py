@@ -43,6 +43,10 @@ class DeferredModel(Model):
         self.__class__ = type(real)  # type: ignore[assignment]
         self.__dict__ = {**real.__dict__, **changed}
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> DeferredModel:
+        """Itself: agno copies fallback models as it is constructed, and a copy would never be loaded."""
+        return self
+
     def invoke(self, *args: Any, **kwargs: Any) -> ModelResponse:
         raise NotImplementedError("the model is not loaded")
 

@@ -9,6 +9,10 @@ from agentos_runtime.settings import Settings
 _SCOPES = [
     "agents:read",
     "agents:run",
+    "teams:read",
+    "teams:run",
+    "workflows:read",
+    "workflows:run",
     "sessions:read",
     "sessions:write",
     "sessions:delete",

@@ -1,9 +1,9 @@
 """What an AgentDeployment declares. Nothing below the parser sees the YAML again.
 
-    Spec
-      agents      AgentSpec      one model, toolkits, guardrails, agno's parameters by their own names
-      teams       TeamSpec       an agent of agents: its members are named by id
-      workflows   WorkflowSpec   steps in an order, each run by an agent, a team or another workflow
+Spec
+  agents      AgentSpec      one model, toolkits, guardrails, agno's parameters by their own names
+  teams       TeamSpec       an agent of agents: its members are named by id
+  workflows   WorkflowSpec   steps in an order, each run by an agent, a team or another workflow
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ def _known(spec: Spec) -> dict[str, str]:
     for kind, parts in (("agent", spec.agents), ("team", spec.teams), ("workflow", spec.workflows)):
         for part in parts:
             if part.id in known:
-                _refuse(f"spec.{kind}s", f"the id {part.id!r} is taken by the {known[part.id]}; give each its own")
+                both = f"two {kind}s" if known[part.id] == kind else f"a {kind} and an earlier {known[part.id]}"
+                _refuse(f"spec.{kind}s", f"{both} have the id {part.id!r}; give each its own")
             known[part.id] = kind
     return known
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from agentos_operator.reasons import RUNTIME_REASONS
 from agentos_runtime.errors import Reason, StartupError
 from agentos_runtime.settings import settings_from
 from agentos_runtime.spec import parse_spec
+from agentos_runtime.spec.kinds import Choice, Kind, Whole, camel
+from agentos_runtime.spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
 
 CRD = Path(__file__).parents[3] / "crds" / "agentdeployments.yaml"
 TEXTS = {
@@ -20,45 +23,85 @@ TEXTS = {
     "baseURL": "https://model.example.com/v1",
     "name": "openai",
     "key": "api-key",
+    "timezoneIdentifier": "Europe/Berlin",
 }
+FORM = {"type": "object", "properties": {"answer": {"type": "string"}}}
+MODEL = {"id": "openai-chat:gpt-4o-mini"}
+KINDS: dict[str, tuple[Mapping[str, Kind], set[str]]] = {
+    "agents": (AGENT, {"id", "name", "model", "tools", "guardrails"}),
+    "teams": (TEAM, {"id", "name", "model", "tools", "guardrails", "members"}),
+    "workflows": (WORKFLOW, {"id", "name", "steps"}),
+}
+"""By the field of the spec: the runtime's table of parameters, and what it reads beside them."""
 
 
-def agents_schema() -> dict[str, Any]:
-    """The schema of ``spec.agents`` as the CRD has it."""
+def schema_of(field: str) -> dict[str, Any]:
+    """The schema of a field of the spec as the CRD has it."""
     crd = yaml.safe_load(CRD.read_text())
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    found: dict[str, Any] = schema["properties"]["spec"]["properties"]["agents"]
+    found: dict[str, Any] = schema["properties"]["spec"]["properties"][field]
     return found
 
 
 def filled(schema: dict[str, Any], name: str = "") -> Any:
     """A value for ``schema`` in which every field is set."""
+    if name in {"inputSchema", "outputSchema"}:
+        return FORM
     if schema["type"] == "array":
         return [filled(schema["items"], name)]
     if schema["type"] == "object":
         properties = schema.get("properties", {})
+        if "baseURL" in properties:
+            return {key: filled(field, key) for key, field in properties.items()} | MODEL
         return {key: filled(field, key) for key, field in properties.items()}
-    scalars = {"boolean": True, "integer": schema.get("minimum", 1), "string": TEXTS.get(name, "text")}
+    texts = schema.get("enum", [TEXTS.get(name, "text")])
+    scalars = {"boolean": True, "integer": schema.get("minimum", 1), "string": texts[0]}
     return scalars[schema["type"]]
 
 
 def document() -> dict[str, Any]:
-    """An AgentDeployment in which one agent sets every field of the schema."""
-    agents = filled(agents_schema())
-    agents[0]["model"]["id"] = "openai-chat:gpt-4o-mini"
+    """An AgentDeployment in which one agent, one team and one workflow set every field of the schema."""
+    (agent,), (team,), (workflow,) = (filled(schema_of(field)) for field in KINDS)
+    for toolkit in team["tools"]:
+        del toolkit["requiresConfirmation"], toolkit["requiresApproval"]
+    member = {"id": "member", "model": MODEL}
+    steps = [{"name": "ask", "team": "team"}]
     return {
         "apiVersion": "agentos.hyvve.io/v1alpha1",
         "kind": "AgentDeployment",
         "metadata": {"name": "support"},
-        "spec": {"agents": agents},
+        "spec": {
+            "agents": [agent, member],
+            "teams": [team | {"id": "team", "members": ["member"]}],
+            "workflows": [workflow | {"id": "workflow", "steps": steps}],
+        },
     }
 
 
 def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
-    (agent,) = parse_spec(document()).agents
-    assert agent.update_memory_on_run
-    assert agent.enable_agentic_memory
-    assert agent.tools[0].requires_confirmation == ("text",)
+    spec = parse_spec(document())
+    for part, (kinds, _) in zip((spec.agents[0], *spec.teams, *spec.workflows), KINDS.values(), strict=True):
+        assert part.parameters.keys() == kinds.keys()
+    assert spec.agents[0].tools[0].requires_confirmation == ("text",)
+    assert spec.teams[0].guardrails[0].name == "openai_moderation"
+
+
+@pytest.mark.parametrize("field", KINDS)
+def test_the_crd_has_every_field_that_the_runtime_understands_with_the_same_bounds(field: str) -> None:
+    kinds, others = KINDS[field]
+    properties = schema_of(field)["items"]["properties"]
+    assert properties.keys() == {camel(name) for name in kinds} | others
+    for name, kind in kinds.items():
+        schema = properties[camel(name)]
+        if isinstance(kind, Whole):
+            assert (schema["minimum"], schema["maximum"]) == (kind.low, kind.high), name
+        if isinstance(kind, Choice):
+            assert tuple(schema["enum"]) == kind.words, name
+
+
+def test_the_crd_has_the_types_of_steps_that_the_runtime_understands() -> None:
+    step = schema_of("workflows")["items"]["properties"]["steps"]["items"]
+    assert step["properties"]["type"]["enum"] == list(STEPS)
 
 
 def test_the_runtime_bounds_limits_as_the_crd_does() -> None:

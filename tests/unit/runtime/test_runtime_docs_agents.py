@@ -1,0 +1,51 @@
+"""docs/agents.md: its documents compile, and every parameter of agno is declared or left out there with a reason."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from agno.agent import Agent
+from agno.db.sqlite import AsyncSqliteDb
+from agno.team import Team
+from agno.workflow import Step, Workflow
+
+from agentos_runtime.agents.compile import compile_components
+from agentos_runtime.spec import parse_spec
+from agentos_runtime.spec.kinds import Kind
+from agentos_runtime.spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "agents.md").read_text()
+DOCUMENTS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+ELSEWHERE = {"self", "id", "name", "model", "tools", "pre_hooks", "members", "steps", "team", "workflow"}
+"""Parameters that have a field of another form: `pre_hooks` are the guardrails."""
+OF_TEAMS_AND_WORKFLOWS = {"store_events"}
+
+
+def left_out() -> set[str]:
+    rows = [line for line in PAGE.split("## What is left out")[1].splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, yaml.safe_load((ROOT / "examples" / "newsroom.yaml").read_text())])
+def test_a_document_that_it_shows_compiles(document: dict[str, Any]) -> None:
+    components = compile_components(parse_spec(document), lambda *_: "key", AsyncSqliteDb())
+    assert [agent.id for agent in components.agents] == [agent["id"] for agent in document["spec"]["agents"]]
+
+
+@pytest.mark.parametrize(("cls", "kinds"), [(Agent, AGENT), (Team, TEAM), (Workflow, WORKFLOW), (Step, STEPS["Step"])])
+def test_every_parameter_of_agno_is_declared_or_left_out_with_a_reason(cls: Any, kinds: Mapping[str, Kind]) -> None:
+    parameters = set(inspect.signature(cls.__init__).parameters)
+    assert kinds.keys() <= parameters, "agno has no such parameter"
+    assert kinds.keys() & left_out() <= OF_TEAMS_AND_WORKFLOWS, "declared and left out"
+    assert parameters - kinds.keys() - ELSEWHERE - left_out() == set(), "not decided about"
+
+
+def test_it_names_every_type_of_step() -> None:
+    assert all(f"| `{type_}`" in PAGE for type_ in STEPS)
