@@ -7,10 +7,9 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 import pytest
+from agno.db.sqlite import AsyncSqliteDb
 from agno.models.openai import OpenAIChat, OpenAIResponses
 from agno.tools.calculator import CalculatorTools
-
-from agno.db.sqlite import AsyncSqliteDb
 
 from agentos_runtime.agents.compile import compile_components
 from agentos_runtime.agents.models import DeferredModel, compile_model

@@ -166,7 +166,7 @@ COMPILED_NOT: dict[str, tuple[list[Any], Any, str]] = {
     "an unknown guardrail": (
         ["agents", 0, "guardrails"],
         [{"guardrail": "pii_detecton"}],
-        "spec.agents[0].guardrails[0].guardrail: 'pii_detecton' is no guardrail of agno (did you mean 'pii_detection'?)",
+        "spec.agents[0].guardrails[0].guardrail: 'pii_detecton' is no guardrail of agno (did you mean",
     ),
     "an option of no guardrail": (
         ["agents", 0, "guardrails"],
