@@ -13,6 +13,9 @@ from collections.abc import Iterable
 EXIT_CONFIG = 78
 """sysexits' EX_CONFIG: restarting will not help, the spec or the environment has to change."""
 
+REFUSED_BY_GUARDRAIL = "Refused by the guardrail "
+"""How the content of a run begins that a guardrail refused: agno tells it apart from a failed one in no other way."""
+
 
 class Reason:
     """Reasons of a StartupError; the operator copies them into the AgentDeployment's Ready condition."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 
+from agno.exceptions import InputCheckError
 from agno.guardrails import BaseGuardrail
+from agno.run.agent import RunInput
+from agno.run.team import TeamRunInput
 
-from agentos_runtime.errors import Reason, StartupError, did_you_mean
+from agentos_runtime.errors import REFUSED_BY_GUARDRAIL, Reason, StartupError, did_you_mean
 from agentos_runtime.spec import GuardrailSpec
 
 _GUARDRAILS = {
@@ -28,4 +31,27 @@ def compile_guardrail(spec: GuardrailSpec) -> BaseGuardrail:
         why = " ".join(str(error).split())[:300]
         message = f"{spec.path}.options: guardrail {spec.name!r} refuses them: {why}; change or leave them out"
         raise StartupError(Reason.INVALID_SPEC, message) from error
-    return guardrail
+    return _Named(spec.name, guardrail)
+
+
+class _Named(BaseGuardrail):
+    """A guardrail that says which one it is when it refuses, so that its caller learns whose fault it was."""
+
+    def __init__(self, name: str, guardrail: BaseGuardrail) -> None:
+        self.name = name
+        self._guardrail = guardrail
+
+    def check(self, run_input: RunInput | TeamRunInput) -> None:
+        try:
+            self._guardrail.check(run_input)
+        except InputCheckError as error:
+            raise self._refusal(error) from error
+
+    async def async_check(self, run_input: RunInput | TeamRunInput) -> None:
+        try:
+            await self._guardrail.async_check(run_input)
+        except InputCheckError as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: InputCheckError) -> InputCheckError:
+        return InputCheckError(f"{REFUSED_BY_GUARDRAIL}{self.name}: {error.message}", error.check_trigger)

@@ -7,7 +7,7 @@ from typing import Any
 
 from agno.agent import Agent
 from agno.team import Team
-from agno.workflow import Condition, Loop, Parallel, Router, Step, Steps, Workflow
+from agno.workflow import Condition, HumanReview, Loop, OnError, Parallel, Router, Step, Steps, Workflow
 
 from agentos_runtime.errors import Reason, StartupError
 from agentos_runtime.spec import StepSpec
@@ -24,13 +24,14 @@ def compile_steps(steps: Sequence[StepSpec], executor: Callable[[StepSpec], Exec
 def _step(spec: StepSpec, executor: Callable[[StepSpec], Executor]) -> AnyStep:
     given: dict[str, Any] = {"name": spec.name, **spec.parameters}
     if spec.type == "Step":
-        return Step(**_executor(executor(spec)), **given)
+        return Step(**_executor(executor(spec)), **_policy(spec), **given)
     inside = compile_steps(spec.steps, executor)
     if spec.type == "Parallel":
         return Parallel(*inside, **given)
     if spec.type == "Condition":
         otherwise = compile_steps(spec.else_steps, executor) or None
-        return Condition(steps=inside, else_steps=otherwise, evaluator=_expression(spec, "evaluator"), **given)
+        decides = _expression(spec, "evaluator")
+        return Condition(steps=inside, else_steps=otherwise, evaluator=decides, **_policy(spec), **given)
     if spec.type == "Loop":
         end = _expression(spec, "endCondition") if spec.expression else None
         return Loop(steps=inside, end_condition=end, **given)
@@ -42,6 +43,11 @@ def _step(spec: StepSpec, executor: Callable[[StepSpec], Executor]) -> AnyStep:
 def _executor(made: Executor) -> dict[str, Any]:
     names = {Agent: "agent", Team: "team", Workflow: "workflow"}
     return {names[type(made)]: made}
+
+
+def _policy(spec: StepSpec) -> dict[str, Any]:
+    """agno's own default is to go on, with the words of the error as what the step has found."""
+    return {"human_review": HumanReview(on_error=OnError(spec.on_error))}
 
 
 def _expression(spec: StepSpec, field: str) -> str:

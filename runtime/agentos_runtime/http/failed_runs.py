@@ -1,7 +1,8 @@
-"""A run that failed is 502, not 200.
+"""A run that failed is 502, not 200, and one that a guardrail refused is 422.
 
 agno answers 200 with `"status": "ERROR"` in a body full of other things, which every client would have to
-know. Streams are left alone: theirs has begun, and its last event says that it failed.
+know; a workflow that a step has failed raises instead. Streams are left alone: theirs has begun, and its last event
+says that it failed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from typing import Any
 
 from agentos_runtime.asgi import App, Message, Receive, Scope, Send
+from agentos_runtime.errors import REFUSED_BY_GUARDRAIL
 from agentos_runtime.http.problems import send_problem
 
 _MARK = b'"status":"ERROR"'
@@ -26,7 +28,14 @@ class FailedRuns:
         if scope["type"] != "http" or scope["method"] != "POST" or "/runs" not in scope["path"]:
             await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, _Answer(scope, send).send)
+        answer = _Answer(scope, send)
+        try:
+            await self._app(scope, receive, answer.send)
+        except RuntimeError:
+            if not await answer.is_of_failed_step():
+                raise
+        finally:
+            await answer.release()
 
 
 class _Answer:
@@ -37,10 +46,13 @@ class _Answer:
         self._send = send
         self._start: Message | None = None
         self._body: list[bytes] = []
+        self._held: list[Message] = []
 
     async def send(self, message: Message) -> None:
         """Hold a JSON answer back until it is whole."""
-        if message["type"] == "http.response.start" and _is_json_success(message):
+        if self._held or (message["type"] == "http.response.start" and self._may_be_of_step(message)):
+            self._held.append(message)
+        elif message["type"] == "http.response.start" and _is_json_success(message):
             self._start = message
         elif self._start is None:
             await self._send(message)
@@ -49,6 +61,26 @@ class _Answer:
             if not message.get("more_body"):
                 await self._finish(self._start, b"".join(self._body))
 
+    async def is_of_failed_step(self) -> bool:
+        """After agno has raised: whether it was a step that failed, which is answered then.
+
+        Starlette has sent its 500 before it raises again, and agno raises nothing more telling than a RuntimeError.
+        """
+        if not self._held:
+            return False
+        self._held.clear()
+        await send_problem(self._scope, self._send, 502, "The run ended with an error of one of its steps.")
+        return True
+
+    async def release(self) -> None:
+        """Send what was held back."""
+        for message in self._held:
+            await self._send(message)
+        self._held.clear()
+
+    def _may_be_of_step(self, start: Message) -> bool:
+        return bool(start["status"] == 500 and self._scope["path"].startswith("/workflows/"))
+
     async def _finish(self, start: Message, body: bytes) -> None:
         run = _failed(body)
         if run is None:
@@ -56,7 +88,11 @@ class _Answer:
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
             return
         ids = {name: run[name] for name in ("run_id", "session_id") if isinstance(run.get(name), str)}
-        await send_problem(self._scope, self._send, 502, "The run ended with an error of its model.", **ids)
+        said = run.get("content")
+        if isinstance(said, str) and said.startswith(REFUSED_BY_GUARDRAIL):
+            await send_problem(self._scope, self._send, 422, said, **ids)
+        else:
+            await send_problem(self._scope, self._send, 502, "The run ended with an error of its model.", **ids)
 
 
 def _is_json_success(start: Message) -> bool:

@@ -119,6 +119,8 @@ class StepSpec:
     """What a Condition does when it does not hold."""
     expression: str | None = None
     """A Condition's evaluator, a Loop's end, a Router's selector: CEL."""
+    on_error: str = "fail"
+    """Whether a failed Step or Condition ends the workflow (`fail`) or only itself (`skip`)."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values for agno's constructor under agno's names."""
     path: str = ""

@@ -27,13 +27,14 @@ class _Shape:
     expression: str | None = None
     """The field with a CEL expression."""
     must_decide: bool = False
+    may_skip: bool = False
 
 
 _SHAPES: dict[str, _Shape] = {
-    "Step": _Shape(inside=None),
+    "Step": _Shape(inside=None, may_skip=True),
     "Steps": _Shape(),
     "Parallel": _Shape(),
-    "Condition": _Shape(otherwise="elseSteps", expression="evaluator", must_decide=True),
+    "Condition": _Shape(otherwise="elseSteps", expression="evaluator", must_decide=True, may_skip=True),
     "Loop": _Shape(expression="endCondition"),
     "Router": _Shape(inside="choices", expression="selector", must_decide=True),
 }
@@ -70,14 +71,16 @@ def _step(node: Node, depth: int) -> StepSpec:
     decides = [shape.expression] if shape.expression else []
     executors = _EXECUTORS if shape.inside is None else ()
     otherwise = [shape.otherwise] if shape.otherwise else []
+    policy = ["onError"] if shape.may_skip else []
     required = ["name", *inside, *(decides if shape.must_decide else [])]
-    have = node.fields(required, ["type", *executors, *otherwise, *decides, *map(camel, kinds)])
+    have = node.fields(required, ["type", *executors, *otherwise, *decides, *policy, *map(camel, kinds)])
     return StepSpec(
         type=type_,
         name=have["name"].text(),
         steps=_steps(have[shape.inside], depth + 1) if shape.inside else (),
         else_steps=_steps(have[shape.otherwise], depth + 1) if shape.otherwise in have else (),  # type: ignore[index]
         expression=have[shape.expression].text() if shape.expression in have else None,  # type: ignore[index]
+        on_error=Choice(("fail", "skip")).read(have["onError"]) if "onError" in have else "fail",
         parameters=read_parameters(have, kinds),
         path=node.path,
         **(_executor(node, have) if shape.inside is None else {}),

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -194,13 +194,14 @@ def agent(model_url: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def write_spec(folder: Path, *agents: dict[str, Any], limits: dict[str, Any] | None = None) -> Path:
+def write_spec(folder: Path, *agents: dict[str, Any], **content: Any) -> Path:
+    """A document with these agents, and with teams, workflows or limits where they are given."""
     path = folder / "agent-deployment.yaml"
     document = {
         "apiVersion": "agentos.hyvve.io/v1alpha1",
         "kind": "AgentDeployment",
         "metadata": {"name": "support"},
-        "spec": {"agents": list(agents)} | ({"limits": limits} if limits else {}),
+        "spec": {"agents": list(agents)} | {name: value for name, value in content.items() if value},
     }
     path.write_text(yaml.safe_dump(document))
     return path
@@ -272,11 +273,18 @@ def client(runtime: Process) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def start(tmp_path: Path, database: Database, model: Process) -> Iterator[Callable[..., Process]]:
-    """Starts further runtimes on the same database, with another spec, limits or environment where one is given."""
+    """Starts further runtimes on the same database, with another spec or environment where one is given."""
     started: list[Process] = []
 
-    def begin(*agents: dict[str, Any], limits: dict[str, Any] | None = None, **environ: str) -> Process:
-        write_spec(tmp_path, *(agents or (agent(model.url),)), limits=limits)
+    def begin(
+        *agents: dict[str, Any],
+        limits: dict[str, Any] | None = None,
+        teams: Sequence[dict[str, Any]] = (),
+        workflows: Sequence[dict[str, Any]] = (),
+        **environ: str,
+    ) -> Process:
+        content = {"limits": limits, "teams": list(teams), "workflows": list(workflows)}
+        write_spec(tmp_path, *(agents or (agent(model.url),)), **content)
         started.append(start_runtime(tmp_path, pod_environ(tmp_path, database, **environ)))
         return started[-1]
 

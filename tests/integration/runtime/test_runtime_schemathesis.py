@@ -17,7 +17,7 @@ from agno.os.scopes import get_default_scope_mappings
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.core.result import Ok
 
-from agentos_runtime.agents.compile import compile_agents
+from agentos_runtime.agents.compile import compile_components
 from agentos_runtime.app import _agent_os, _authorization
 from agentos_runtime.auth.internal import InternalTokens
 from agentos_runtime.database.engine import create_database, create_engine
@@ -39,8 +39,8 @@ def document() -> dict[str, Any]:
     spec = parse_spec({"kind": "AgentDeployment", "metadata": {"name": "support"}, "spec": {"agents": [support]}})
     tables = create_database(database, create_engine(database))
     queue = queue_config(told, spec.limits, tables, asyncio.Event())
-    agents = compile_agents(spec, lambda *_: "planted-api-key")
-    served = _agent_os(told, spec, agents, tables, _authorization(InternalTokens(), frozenset()), queue).get_app()
+    components = compile_components(spec, lambda *_: "planted-api-key", tables)
+    served = _agent_os(told, spec, components, tables, _authorization(InternalTokens(), frozenset()), queue).get_app()
     openapi: dict[str, Any] = json.loads(json.dumps(served.openapi()))
     return openapi
 
