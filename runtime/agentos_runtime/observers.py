@@ -43,8 +43,9 @@ class Observers:
         """Once the models are loaded: what they are asked."""
         if self.tracing:
             self.tracing.instrument()
-        for used in components.models if self.metrics else ():
-            measure_model(used.model, used.component, used.label, self.metrics)
+        if self.metrics:
+            for used in components.models:
+                measure_model(used.model, used.component, used.label, self.metrics)
 
     def of_requests(self, app: App) -> App:
         """Outside of all other layers: what is asked and answered."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from agno.agent import Agent
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 from agentos_runtime.agents.forms import compile_form
 from agentos_runtime.agents.guardrails import compile_guardrail
 from agentos_runtime.agents.models import compile_model
+from agentos_runtime.agents.parts import AgentInWorkflow, TeamInWorkflow
 from agentos_runtime.agents.toolkits import compile_toolkit
 from agentos_runtime.agents.workflows import Executor, compile_steps
 from agentos_runtime.spec import (
@@ -79,37 +81,43 @@ class _Compiler:
         self._forms: dict[str, type[BaseModel]] = {}
         self.models: list[UsedModel] = []
 
-    def agent(self, spec: AgentSpec) -> Agent:
-        return Agent(**self._common(spec))
+    def agent(self, spec: AgentSpec, workflow: str | None = None) -> Agent:
+        if workflow is None:
+            return Agent(**self._common(spec))
+        part = AgentInWorkflow(**self._common(spec))
+        part.workflow_id = workflow
+        return part
 
-    def team(self, spec: TeamSpec) -> Team:
+    def team(self, spec: TeamSpec, workflow: str | None = None) -> Team:
         given = self._common(spec)
         mode = given.pop("mode", None)
-        members = [self._member(member) for member in spec.members]
-        return Team(members=members, mode=TeamMode(mode) if mode else None, **given)
+        given |= {"members": [self._member(member, workflow) for member in spec.members]}
+        given |= {"mode": TeamMode(mode)} if mode else {}
+        if workflow is None:
+            return Team(**given)
+        part = TeamInWorkflow(**given)
+        part.workflow_id = workflow
+        return part
 
     def workflow(self, spec: WorkflowSpec) -> Workflow:
-        def executor(step: StepSpec) -> Executor:
-            made = self._executor(step)
-            _is_part_of(made, spec.id)
-            return made
-
         return Workflow(
             id=spec.id,
             name=spec.name or spec.id,
-            steps=compile_steps(spec.steps, executor),
+            steps=compile_steps(spec.steps, partial(self._executor, spec.id)),
             db=self._database,
             telemetry=False,
             **self._parameters(spec.id, spec.parameters),
         )
 
-    def _member(self, id_: str) -> Agent | Team:
-        return self.agent(self._agents[id_]) if id_ in self._agents else self.team(self._teams[id_])
+    def _member(self, id_: str, workflow: str | None) -> Agent | Team:
+        if id_ in self._agents:
+            return self.agent(self._agents[id_], workflow)
+        return self.team(self._teams[id_], workflow)
 
-    def _executor(self, step: StepSpec) -> Executor:
+    def _executor(self, workflow: str, step: StepSpec) -> Executor:
         if step.workflow is not None:
             return self.workflow(self._workflows[step.workflow])
-        return self._member(str(step.agent or step.team))
+        return self._member(str(step.agent or step.team), workflow)
 
     def _common(self, spec: AgentSpec | TeamSpec) -> dict[str, Any]:
         """What agents and teams are constructed with; of what the spec leaves out, agno's default holds."""
@@ -150,12 +158,3 @@ class _Compiler:
         model = compile_model(spec, self._read_secret(key, spec.path) if key else None)
         self.models.append(UsedModel(component, spec.label, model))
         return model
-
-
-def _is_part_of(executor: Executor, workflow: str) -> None:
-    """agno says so itself to the executors of a workflow's outer steps only."""
-    if isinstance(executor, Workflow):
-        return
-    executor.workflow_id = workflow
-    for member in getattr(executor, "members", ()):
-        _is_part_of(member, workflow)

@@ -19,8 +19,9 @@ def compile_form(form: JsonSchema, name: str) -> type[BaseModel]:
 
     title = re.sub(r"\W", "_", str(form.schema.get("title") or name))
     try:
-        return create_model({**form.schema, "title": title})
+        made: type[BaseModel] = create_model({**form.schema, "title": title})
     except Exception as error:  # the library, pydantic and its core each raise their own
         why = " ".join(str(error).split())[:300]
         message = f"{form.path}: is no JSON Schema that can be followed: {why}; change it"
         raise StartupError(Reason.INVALID_SPEC, message) from error
+    return made

@@ -13,7 +13,8 @@ from agentos_runtime.errors import Reason, StartupError
 from agentos_runtime.spec import StepSpec
 
 Executor = Agent | Team | Workflow
-AnyStep = Step | Steps | Parallel | Condition | Loop | Router
+AnyStep = Any
+"""One of agno's six classes of steps; agno's own lists of them name others that this never makes."""
 
 
 def compile_steps(steps: Sequence[StepSpec], executor: Callable[[StepSpec], Executor]) -> list[AnyStep]:
@@ -41,8 +42,8 @@ def _step(spec: StepSpec, executor: Callable[[StepSpec], Executor]) -> AnyStep:
 
 
 def _executor(made: Executor) -> dict[str, Any]:
-    names = {Agent: "agent", Team: "team", Workflow: "workflow"}
-    return {names[type(made)]: made}
+    kinds = {"agent": Agent, "team": Team, "workflow": Workflow}
+    return {name: made for name, kind in kinds.items() if isinstance(made, kind)}
 
 
 def _policy(spec: StepSpec) -> dict[str, Any]:
@@ -54,13 +55,13 @@ def _expression(spec: StepSpec, field: str) -> str:
     """Checked now: agno would take one that does not parse for false at every run, and only log it."""
     text = str(spec.expression)
     try:
-        import celpy  # noqa: PLC0415 - a tenth of a start, and most deployments have no expression
+        from celpy import CELParseError, Environment  # noqa: PLC0415 - a tenth of a start, and most deployments have no expression
     except ImportError as error:
         message = f"{spec.path}.{field}: expressions need the Python package 'cel-python', which is not in this image"
         raise StartupError(Reason.INVALID_SPEC, f"{message}; build yours on the image of this version") from error
     try:
-        celpy.Environment().compile(text)
-    except celpy.CELParseError as error:
+        Environment().compile(text)
+    except CELParseError as error:
         where = f"line {error.line}, column {error.column}"
         message = f"{spec.path}.{field}: is no CEL expression ({where}); see docs/agents.md for what it may use"
         raise StartupError(Reason.INVALID_SPEC, message) from error

@@ -19,7 +19,7 @@ class _Use:
 
 
 def check_references(spec: Spec) -> None:
-    """Raise a StartupError for the first name that stands for nothing, twice, for itself, or for what cannot be used."""
+    """Raise a StartupError for the first name that stands for nothing, for two, for itself, or for what is not usable."""
     known = _known(spec)
     uses = {**_of_teams(spec), **_of_workflows(spec)}
     for places in uses.values():

@@ -92,7 +92,19 @@ def test_an_empty_value_of_a_variable_is_a_value_and_no_reference(deployment: Ob
 
 def test_what_an_agent_says_passes_through_untouched(deployment: Object) -> None:
     before = copy.deepcopy(deployment["spec"]["agents"])
-    assert parse_agent_deployment(deployment).agents == before
+    assert parse_agent_deployment(deployment).content["agents"] == before
+
+
+def test_every_secret_that_a_model_names_has_to_exist_before_a_pod_starts(deployment: Object) -> None:
+    def model(name: str) -> Object:
+        return {"id": "openai-chat:x", "apiKeySecretRef": {"name": name, "key": "api-key"}}
+
+    deployment["spec"]["agents"] = [{"id": "a", "model": {"id": "openai-chat:x"}, "reasoningModel": model("thinker")}]
+    deployment["spec"]["teams"] = [
+        {"id": "t", "members": ["a"], "model": model("leader"), "fallbackModels": [model("second"), model("leader")]}
+    ]
+    names = [secret.name for secret in parse_agent_deployment(deployment).model_keys]
+    assert names == ["leader", "second", "thinker"]
 
 
 def child(*references: Object, **metadata: Any) -> Object:

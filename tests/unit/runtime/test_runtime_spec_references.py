@@ -82,11 +82,12 @@ def test_members_and_executors_are_objects_of_their_own_that_know_whose_part_the
     assert (member.id, member is writer) == ("writer", False)
     assert [part.id for part in house.members] == ["desk", "writer"]  # type: ignore[union-attr]
     steps: Any = story.steps
+    outer: Any = paper.steps
     assert [type(step) for step in steps] == [Step, Condition, Parallel, Loop, Router, Steps]
     assert steps[0].agent.workflow_id == steps[1].steps[0].team.workflow_id == "story"
     assert steps[1].steps[0].team.members[0].workflow_id == "story"
     assert (steps[0].max_retries, steps[3].max_iterations) == (1, 2)
-    assert paper.steps[0].workflow.id == "story"  # type: ignore[index]
+    assert outer[0].workflow.id == "story"
     assert writer.workflow_id is None
     assert all(isinstance(agent, Agent) for agent in components.agents)
 

@@ -1,0 +1,31 @@
+"""Agents and teams that are part of a workflow and stay so in their copies.
+
+agno copies a workflow for every run, and the copy of an agent forgets whose part it is: it would then write a session
+of its own under the workflow's id, in the place of the workflow's. agno tells it again only to the executors of outer
+steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agno.agent import Agent
+from agno.team import Team
+
+
+class AgentInWorkflow(Agent):
+    """An agent whose sessions are its workflow's."""
+
+    def deep_copy(self, *, update: dict[str, Any] | None = None) -> AgentInWorkflow:
+        copied: Any = super().deep_copy(update=update)
+        copied.workflow_id = self.workflow_id
+        return copied  # type: ignore[no-any-return]
+
+
+class TeamInWorkflow(Team):
+    """A team whose sessions are its workflow's, as are those of its members."""
+
+    def deep_copy(self, *, update: dict[str, Any] | None = None) -> TeamInWorkflow:
+        copied: Any = super().deep_copy(update=update)
+        copied.workflow_id = self.workflow_id
+        return copied  # type: ignore[no-any-return]
