@@ -15,7 +15,8 @@ from agentos_runtime.spec import JsonSchema
 
 def compile_form(form: JsonSchema, name: str) -> type[BaseModel]:
     """The class, under the schema's title or else `name`; providers show it to the model."""
-    from json_schema_to_pydantic import create_model  # noqa: PLC0415 - most deployments have no form
+    # Most deployments have no form.
+    from json_schema_to_pydantic import create_model  # type: ignore[import-untyped]  # noqa: PLC0415
 
     title = re.sub(r"\W", "_", str(form.schema.get("title") or name))
     try:

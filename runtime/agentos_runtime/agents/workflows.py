@@ -55,7 +55,9 @@ def _expression(spec: StepSpec, field: str) -> str:
     """Checked now: agno would take one that does not parse for false at every run, and only log it."""
     text = str(spec.expression)
     try:
-        from celpy import CELParseError, Environment  # noqa: PLC0415 - a tenth of a start, and most deployments have no expression
+        # A tenth of a start, and most deployments have no expression.
+        from celpy import Environment  # noqa: PLC0415
+        from celpy.celparser import CELParseError  # noqa: PLC0415
     except ImportError as error:
         message = f"{spec.path}.{field}: expressions need the Python package 'cel-python', which is not in this image"
         raise StartupError(Reason.INVALID_SPEC, f"{message}; build yours on the image of this version") from error

@@ -181,7 +181,8 @@ class Spec:
     @property
     def ids(self) -> frozenset[str]:
         """Of everything that can be asked for a run."""
-        return frozenset(part.id for part in (*self.agents, *self.teams, *self.workflows))
+        components = (part.id for part in (*self.agents, *self.teams))
+        return frozenset((*components, *(workflow.id for workflow in self.workflows)))
 
     @property
     def has_expressions(self) -> bool:

@@ -19,7 +19,7 @@ class _Use:
 
 
 def check_references(spec: Spec) -> None:
-    """Raise a StartupError for the first name that stands for nothing, for two, for itself, or for what is not usable."""
+    """Raise a StartupError for the first name that stands for nothing, for two, or for itself."""
     known = _known(spec)
     uses = {**_of_teams(spec), **_of_workflows(spec)}
     for places in uses.values():

@@ -78,8 +78,8 @@ def _step(node: Node, depth: int) -> StepSpec:
         type=type_,
         name=have["name"].text(),
         steps=_steps(have[shape.inside], depth + 1) if shape.inside else (),
-        else_steps=_steps(have[shape.otherwise], depth + 1) if shape.otherwise in have else (),  # type: ignore[index]
-        expression=have[shape.expression].text() if shape.expression in have else None,  # type: ignore[index]
+        else_steps=_steps(have[shape.otherwise], depth + 1) if shape.otherwise in have else (),
+        expression=have[shape.expression].text() if shape.expression in have else None,
         on_error=Choice(("fail", "skip")).read(have["onError"]) if "onError" in have else "fail",
         parameters=read_parameters(have, kinds),
         path=node.path,

@@ -21,6 +21,7 @@ from agno.tools import tool
 from agno.utils.http import aclose_default_clients
 
 from agentos_runtime import app as application
+from agentos_runtime.agents.compile import Components
 from agentos_runtime.database.prepare import prepare
 from agentos_runtime.settings import settings_from
 from agentos_runtime.spec import load_spec
@@ -76,19 +77,18 @@ async def asked(
         # A function: agno copies an agent for each request, and a method's object with it.
         seen.append(what_is_known(run_context))
 
-    def agents(*_: Any) -> list[Agent]:
-        return [
-            Agent(
-                id="support",
-                model=OpenAIChat(id="gpt-4o-mini", base_url=f"{model.url}/v1", api_key="x"),
-                tools=[tell, tell_later],
-                pre_hooks=[hook],
-                instructions=["You work for {workspace_id}, and you speak to {user_id}."],
-                telemetry=False,
-            )
-        ]
+    def components(*_: Any) -> Components:
+        agent = Agent(
+            id="support",
+            model=OpenAIChat(id="gpt-4o-mini", base_url=f"{model.url}/v1", api_key="x"),
+            tools=[tell, tell_later],
+            pre_hooks=[hook],
+            instructions=["You work for {workspace_id}, and you speak to {user_id}."],
+            telemetry=False,
+        )
+        return Components(agents=[agent])
 
-    monkeypatch.setattr(application, "compile_agents", agents)
+    monkeypatch.setattr(application, "compile_components", components)
     environ = {
         "AGENTOS_WORKSPACE": "acme",
         "AGENTOS_DEPLOYMENT": "support",
