@@ -84,8 +84,8 @@ def values(found: Found, port: int) -> dict[str, Any]:
         "routing": {
             "baseDomain": BASE_DOMAIN,
             "port": port,
+            # Where its proxies and DNS are, the operator finds out.
             "gateway": {"name": addons.GATEWAY_NAME, "namespace": addons.GATEWAY_NAMESPACE},
-            "sourceNamespaces": [addons.DATA_PLANE_NAMESPACE],
         },
     }
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from agentos_operator import main as handlers
 from agentos_operator.clients.kubernetes import connect
 from agentos_operator.clients.postgres import PostgresServer, ServerSettings
+from agentos_operator.clients.resolver import Resolver, read_resolver
 from agentos_operator.errors import SettingsError
 from agentos_operator.leader import Leadership
 from agentos_operator.logs import configure_logging
@@ -23,6 +24,7 @@ from agentos_operator.reconcile.isolation.memory import Place
 from agentos_operator.service import Operator
 from agentos_operator.settings import DatabaseServer, Settings, load
 
+RESOLV_CONF = Path("/etc/resolv.conf")
 LOST_LEADERSHIP = 3
 """Exit code after leadership or work ended without being told to stop."""
 
@@ -63,11 +65,13 @@ async def _serve(settings: Settings, liveness: str, metrics_port: int | None) ->
 
 def _place(liveness: str) -> Place:
     """Where pods of the cluster would reach this process and its API server; the chart and the kubelet say it."""
+    in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
     return Place(
         host=os.environ.get("POD_IP", ""),
         port=urlsplit(liveness).port or 80,
         api_host=os.environ.get("KUBERNETES_SERVICE_HOST", ""),
         api_port=int(os.environ.get("KUBERNETES_SERVICE_PORT", "443")),
+        resolver=read_resolver(RESOLV_CONF) if in_cluster else Resolver(),
     )
 
 

@@ -64,6 +64,8 @@ ROTATION_WAITS_FOR_PODS: Final = "WaitingForPods"
 ROTATION_WAITS_FOR_TOKENS: Final = "WaitingForTokens"
 """A rotation goes on when tokens of the earlier signing secret have expired."""
 
+NOT_DISCOVERED: Final = "NotDiscovered"
+"""Where DNS, the gateway or the database server stands was not found out; the message says what to set."""
 ISOLATED: Final = "Isolated"
 """Every attempt to reach what belongs to others failed."""
 ISOLATION_BREACHED: Final = "IsolationBreached"

@@ -24,6 +24,7 @@ from agentos_operator.reconcile.agent_deployment import reconcile_agent_deployme
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.isolation.memory import IsolationMemory, Place
 from agentos_operator.reconcile.isolation.verify import verify_isolation
+from agentos_operator.reconcile.surroundings.look_around import look_around, look_around_first
 from agentos_operator.reconcile.sweep import sweep
 from agentos_operator.reconcile.workspace import reconcile_workspace
 from agentos_operator.resources.common import Object
@@ -36,7 +37,8 @@ STUCK_SECONDS = 300.0
 """A leader whose oldest key waits longer than this is not alive."""
 
 SWEEP_SHARE = 0.1
-"""Part of the resync interval after which lost children are looked for; far cheaper than a resync."""
+"""Part of the resync interval after which lost children, and neighbours that moved, are looked for; far cheaper than a
+resync."""
 
 _RECONCILERS = {
     WORKSPACE.kind: reconcile_workspace,
@@ -74,6 +76,7 @@ class Operator:
         self._stop = stop
         self._leading = False
         self.metrics.watch({"reconcile": self._queue, "verify": self._verifications}, lambda: self._leading)
+        self._looked_around = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -151,7 +154,7 @@ class Operator:
         """Work from the moment this replica leads until either ends."""
         await self._leadership.acquire()
         self._leading = True
-        work = asyncio.create_task(self._queue.run(self._context.settings.workers))
+        work = asyncio.create_task(self._work())
         probes = self._context.settings.isolation.verification.max_concurrent
         verify = asyncio.create_task(self._verifications.run(probes))
         hold = asyncio.create_task(self._leadership.hold())
@@ -166,11 +169,19 @@ class Operator:
         for task in ended:
             task.result()  # raises what ended it, which is told then
 
+    async def _work(self) -> None:
+        """Reconcile until cancelled; not before it is known whom the policies are to let through."""
+        await look_around_first(self._context)
+        self._looked_around.set()
+        await self._queue.run(self._context.settings.workers)
+
     async def _sweep(self) -> None:
-        """Look for lost children until cancelled."""
+        """Look for lost children, and for neighbours that moved, until cancelled."""
+        await self._looked_around.wait()
         while True:
             await asyncio.sleep(self._context.settings.resync_seconds * SWEEP_SHARE)
             await sweep(self._context)
+            await look_around(self._context)
 
 
 def _key_by_owner(body: Object) -> Key | None:

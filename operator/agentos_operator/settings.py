@@ -84,8 +84,8 @@ class DatabaseServer(_Section):
     """libpq's sslmode (https://www.postgresql.org/docs/current/libpq-ssl.html)."""
     ca_file: Path | None = None
     """Certificate authorities in PEM that sslMode verify-ca and verify-full trust; pods get a copy."""
-    network: ServerNetwork
-    """How NetworkPolicies name the server."""
+    network: ServerNetwork | None = None
+    """How NetworkPolicies name the server; None has it found out from ``host``."""
 
     @model_validator(mode="after")
     def _can_verify(self) -> DatabaseServer:
@@ -169,8 +169,8 @@ class Routing(_Section):
     """What Ingresses say, in mode Ingress."""
     api: MainApi | None = None
     """The platform's main API; None leaves ``/api`` to the runtimes."""
-    source_namespaces: tuple[Name, ...]
-    """Namespaces of the pods that forward requests; only they may call a runtime."""
+    source_namespaces: tuple[Name, ...] = ()
+    """Namespaces of the pods that forward requests; only they may call a runtime. Empty for the Gateway's proxies."""
 
     @model_validator(mode="after")
     def _can_be_served(self) -> Routing:
@@ -178,6 +178,8 @@ class Routing(_Section):
             raise ValueError("api: on a host that all share, one Ingress for /api serves all; the chart writes it")
         if self.mode == "Ingress" and self.ingress.certificate != "None" and self.scheme == "http":
             raise ValueError("scheme: ingress.certificate is set, so callers come by https; set scheme to https")
+        if self.mode == "Ingress" and not self.source_namespaces:
+            raise ValueError("sourceNamespaces: name the namespaces of the Ingress controller's pods")
         return self
 
     def url(self, host: str) -> str:
@@ -185,11 +187,46 @@ class Routing(_Section):
         return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
 
 
+class ServiceName(_Section):
+    """A Service of the cluster."""
+
+    namespace: Name
+    """Its Namespace."""
+    name: Name
+    """Its name."""
+
+
+class DnsSettings(_Section):
+    """Where pods ask for names: what is given here, or where ``service`` leads."""
+
+    service: ServiceName = ServiceName(namespace="kube-system", name="kube-dns")
+    """The Service in front of the cluster's DNS pods."""
+    namespace: Name | None = None
+    """Namespace of the DNS pods."""
+    pod_labels: Mapping[str, str] = {}
+    """Labels of the DNS pods; empty for all pods of ``namespace``."""
+    cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Addresses of resolvers that are no pods, such as a cache on each node."""
+    port: Port = 53
+    """Port on which they listen."""
+
+    @model_validator(mode="after")
+    def _narrows_a_namespace(self) -> DnsSettings:
+        if self.pod_labels and self.namespace is None:
+            raise ValueError("podLabels narrows a namespace: give namespace too")
+        return self
+
+    @property
+    def is_given(self) -> bool:
+        """Whether nothing is left to find out."""
+        return self.namespace is not None or bool(self.cidrs)
+
+
 class NetworkSettings(_Section):
     """What NetworkPolicies must know about the cluster."""
 
-    dns: PodPeer = PodPeer(namespace="kube-system", pod_labels={"k8s-app": "kube-dns"})
-    """The cluster's DNS pods."""
+    dns: DnsSettings = DnsSettings()
+    """The cluster's DNS."""
     closed_cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
     """Public addresses that workspaces do not reach all the same, such as those of the API server."""
     metrics: PodPeer | None = None

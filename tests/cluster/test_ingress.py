@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from local import cluster, demo
 from local.pki import Authority, Identity
 from tests.cluster import contour
 from tests.cluster.conftest import NAME
+from tests.cluster.release import restore, upgrade, wait_for_url
 from tests.cluster.tenancy import Tenancy, ask, eventually
 
 API = {"namespace": "platform-api", "service": "main", "port": 3000}
@@ -45,7 +45,7 @@ def front(tenancy: Tenancy) -> Iterator[Front]:
     """Contour's address on the node. In the end the operator routes through its Gateway again."""
     node = contour.install(cluster.Cluster(NAME))
     yield Front(f"http://{node}:{contour.HTTP_PORT}", f"https://{node}:{contour.HTTPS_PORT}")
-    demo.install(tenancy.kubeconfig, demo.ensure_images(), tenancy.port)
+    restore(tenancy)
     eventually(lambda: _has(tenancy, "httproute") and not _has(tenancy, "ingress"))
     tenancy.kubectl("rollout", "status", "deployment/support", "-n", "ws-acme", "--timeout=120s")
     tenancy.wait("agentdeployment", "support", "ws-acme")
@@ -53,27 +53,11 @@ def front(tenancy: Tenancy) -> Iterator[Front]:
 
 def configure(tenancy: Tenancy, **routing: Any) -> None:
     """Upgrade the release to these values of ``routing``, and wait until the operator works with them."""
-    values = demo.values(demo.ensure_images(), tenancy.port)
-    values["routing"] |= routing
-    command = ("upgrade", demo.RELEASE, str(demo.CHART), "-n", demo.NAMESPACE, "-f", "-")
-    demo.helm(tenancy.kubeconfig, *command, stdin=yaml.safe_dump(values))
-    operator = ("rollout", "status", f"deployment/{demo.RELEASE}-operator", "-n", demo.NAMESPACE, "--timeout=120s")
-    tenancy.kubectl(*operator)
+    upgrade(tenancy, routing=routing)
 
 
 def _has(tenancy: Tenancy, kind: str) -> bool:
     return "support" in tenancy.kubectl("get", kind, "-n", "ws-acme", "-o", "name")
-
-
-def wait_for_url(tenancy: Tenancy, ending: str) -> None:
-    """Wait until the deployment is Ready at an address that ends so."""
-
-    def is_there() -> bool:
-        status = tenancy.get("agentdeployment", "support", "ws-acme").get("status", {})
-        return str(status.get("url", "")).endswith(ending)
-
-    eventually(is_there, 120)
-    tenancy.wait("agentdeployment", "support", "ws-acme")
 
 
 def answers(client: httpx.Client, path: str) -> httpx.Response:

@@ -87,9 +87,9 @@ agentos.hyvve.io/evaluation-only: "One pod without backups or TLS. Use a Postgre
 {{- if and (has ($server.sslMode | default "") (list "verify-ca" "verify-full")) (not $server.ca) -}}
 {{- fail (printf "database.servers[%d].sslMode is %s: name the certificate authorities to trust in database.servers[%d].ca" $index $server.sslMode $index) -}}
 {{- end -}}
-{{- $network := $server.network -}}
-{{- if eq (empty $network.namespace) (empty $network.cidrs) -}}
-{{- fail (printf "database.servers[%d].network: give either namespace (and podLabels), for a server in this cluster, or cidrs, for one outside" $index) -}}
+{{- $network := $server.network | default dict -}}
+{{- if and $network.namespace $network.cidrs -}}
+{{- fail (printf "database.servers[%d].network: give either namespace (and podLabels), for a server in this cluster, or cidrs, for one outside, or neither to have it found out from the host" $index) -}}
 {{- end -}}
 {{- if and $network.podLabels (not $network.namespace) -}}
 {{- fail (printf "database.servers[%d].network.podLabels narrows a namespace: give network.namespace too" $index) -}}
@@ -97,6 +97,12 @@ agentos.hyvve.io/evaluation-only: "One pod without backups or TLS. Use a Postgre
 {{- end -}}
 {{- if and .Values.metrics.podLabels (not .Values.metrics.namespace) -}}
 {{- fail "metrics.podLabels narrows a namespace: give metrics.namespace too" -}}
+{{- end -}}
+{{- if and .Values.network.dns.podLabels (not .Values.network.dns.namespace) -}}
+{{- fail "network.dns.podLabels narrows a namespace: give network.dns.namespace too" -}}
+{{- end -}}
+{{- if and (eq .Values.routing.mode "Ingress") (empty .Values.routing.sourceNamespaces) -}}
+{{- fail "routing.mode is Ingress: name the namespaces of the Ingress controller's pods in routing.sourceNamespaces, or no request is let in" -}}
 {{- end -}}
 {{- $ingress := .Values.routing.ingress -}}
 {{- if ne (eq $ingress.certificate "Secret") (not (empty $ingress.secretName)) -}}

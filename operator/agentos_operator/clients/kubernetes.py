@@ -65,6 +65,13 @@ class Kubernetes:
         # The items of a list leave out what all of them share.
         return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in items]
 
+    async def pick(self, kind: Kind, name: str, namespace: str) -> Object | None:
+        """The object, or None when there is none, by the right to list where there is none to get."""
+        query = {"fieldSelector": f"metadata.name={name}"}
+        found = await self._request("GET", kind, kind.path(None, namespace), query=query)
+        items: list[Object] = found["items"]
+        return items[0] if items else None
+
     async def names(self, kind: Kind, labels: Mapping[str, str]) -> set[tuple[str | None, str]]:
         """Namespace and name of all objects with ``labels``; read from the API server's cache, without their contents.
 

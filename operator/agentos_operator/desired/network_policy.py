@@ -1,7 +1,8 @@
 """A workspace's network: closed in both directions, then opened one destination at a time.
 
 NetworkPolicies add up (https://kubernetes.io/docs/concepts/services-networking/network-policies/), so the policy
-that denies stays untouched whatever the other one allows. A port is never opened without a destination.
+that denies stays untouched whatever the other one allows. A port is never opened without a destination: a rule whose
+list of peers is empty admits everybody, so what has no peers gets no rule.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
 
 from agentos_operator.desired.common import child
+from agentos_operator.desired.surroundings import Opening, Surroundings
 from agentos_operator.naming import METRICS_PORT, NAME_LABEL, PROBE_NAME, RUNTIME_NAME, RUNTIME_PORT, workspace_labels
 from agentos_operator.resources.common import Object
 from agentos_operator.resources.workspace import EgressRule, Workspace
-from agentos_operator.settings import DatabaseServer, PodPeer, Settings
+from agentos_operator.settings import PodPeer, Settings
 
 # Everything that is not the public internet: RFC 6890's special-purpose ranges, which hold cluster networks,
 # cloud metadata (169.254.169.254) and carrier-grade NAT.
@@ -41,20 +43,20 @@ def build_default_deny(workspace: Workspace) -> Object:
     return policy
 
 
-def build_openings(workspace: Workspace, server: DatabaseServer, settings: Settings) -> Object:
+def build_openings(workspace: Workspace, surroundings: Surroundings, settings: Settings) -> Object:
     """The openings that a runtime needs, and those that the Workspace grants."""
     policy = _policy("agentos-openings", workspace)
     policy["spec"] = {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [
-            _from_gateway(settings.routing.source_namespaces),
+            *_from_gateway(surroundings.gateway),
             _from_probe(workspace),
             *([_from_prometheus(settings.network.metrics)] if settings.network.metrics else []),
         ],
         "egress": [
-            {"to": [_pods(settings.network.dns)], "ports": [_port("UDP", 53), _port("TCP", 53)]},
-            {"to": _database_peers(server), "ports": [_port("TCP", server.port)]},
+            *_to(surroundings.dns, "UDP", "TCP"),
+            *_to(surroundings.databases[workspace.database.server], "TCP"),
             {"to": _public_addresses(settings.network.closed_cidrs)},
             *(_granted(rule) for rule in workspace.egress),
         ],
@@ -78,9 +80,9 @@ def _policy(name: str, workspace: Workspace) -> Object:
     return child("networking.k8s.io/v1", "NetworkPolicy", name, workspace.namespace, labels, workspace.owner)
 
 
-def _from_gateway(namespaces: tuple[str, ...]) -> Object:
-    peers = [_pods(PodPeer(namespace=namespace)) for namespace in namespaces]
-    return {"from": peers, "ports": [_port("TCP", RUNTIME_PORT)]}
+def _from_gateway(proxies: Iterable[PodPeer]) -> list[Object]:
+    peers = [_pods(each) for each in proxies]
+    return [{"from": peers, "ports": [_port("TCP", RUNTIME_PORT)]}] if peers else []
 
 
 def _from_probe(workspace: Workspace) -> Object:
@@ -95,9 +97,17 @@ def _own_pods(workspace: Workspace, name: str) -> Object:
     return _pods(PodPeer(namespace=workspace.namespace, pod_labels={NAME_LABEL: name}))
 
 
-def _database_peers(server: DatabaseServer) -> list[Object]:
-    peers: list[Object] = [{"ipBlock": {"cidr": cidr}} for cidr in server.network.cidrs]
-    return peers + ([_pods(server.network.pods)] if server.network.pods else [])
+def _to(opening: Opening, *protocols: str) -> list[Object]:
+    """Pods and addresses apart, because pods may listen on another port than the one that is called."""
+    destinations: list[tuple[list[Object], Iterable[int | str]]] = [
+        ([_pods(each) for each in opening.pods], opening.pod_ports or (opening.port,)),
+        ([{"ipBlock": {"cidr": each}} for each in opening.cidrs], (opening.port,)),
+    ]
+    return [
+        {"to": peers, "ports": [_port(protocol, number) for number in numbers for protocol in protocols]}
+        for peers, numbers in destinations
+        if peers
+    ]
 
 
 def _public_addresses(closed: Iterable[IPv4Network | IPv6Network]) -> list[Object]:
@@ -126,5 +136,5 @@ def _pods(peer: PodPeer) -> Object:
     return selector
 
 
-def _port(protocol: str, number: int) -> Object:
+def _port(protocol: str, number: int | str) -> Object:
     return {"protocol": protocol, "port": number}

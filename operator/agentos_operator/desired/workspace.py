@@ -9,9 +9,10 @@ from agentos_operator.desired.namespace import build_namespace
 from agentos_operator.desired.network_policy import build_default_deny, build_openings, build_probe_opening
 from agentos_operator.desired.quota import QuotaFault, build_limit_range, build_resource_quota, merge_quota
 from agentos_operator.desired.role_binding import build_operator_role_binding
+from agentos_operator.desired.surroundings import Surroundings
 from agentos_operator.resources.common import Object
 from agentos_operator.resources.workspace import Workspace
-from agentos_operator.settings import DatabaseServer, Settings
+from agentos_operator.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,15 @@ class WorkspaceObjects:
     """Objects in the Namespace, in any order."""
 
 
-def build_workspace_objects(workspace: Workspace, server: DatabaseServer, settings: Settings) -> WorkspaceObjects:
-    """The objects that ``workspace`` owns when its data is stored on ``server``."""
+def build_workspace_objects(workspace: Workspace, surroundings: Surroundings, settings: Settings) -> WorkspaceObjects:
+    """The objects that ``workspace`` owns; its database server is one of ``surroundings``."""
     return WorkspaceObjects(
         namespace=build_namespace(workspace),
         role_binding=build_operator_role_binding(workspace, settings),
         member_bindings=build_member_bindings(workspace, settings.member_cluster_roles),
         inside=(
             build_default_deny(workspace),
-            build_openings(workspace, server, settings),
+            build_openings(workspace, surroundings, settings),
             build_probe_opening(workspace),
             *_quota_objects(workspace, settings),
         ),

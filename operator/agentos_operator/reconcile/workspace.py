@@ -30,12 +30,12 @@ from agentos_operator.reconcile.own_host import reserved_hosts
 from agentos_operator.reconcile.retained import publish_retained
 from agentos_operator.reconcile.rotation_report import RotationReport
 from agentos_operator.reconcile.status import write_status
+from agentos_operator.reconcile.surroundings.aspect import tell_surroundings
 from agentos_operator.reconcile.suspension import find_suspension
 from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database, server_safety
 from agentos_operator.reconcile.workspace_deletion import delete_workspace, deletion_prevented, holds_back
 from agentos_operator.resources.common import Object, is_controlled_by
 from agentos_operator.resources.workspace import Workspace, parse_workspace
-from agentos_operator.settings import DatabaseServer
 from agentos_operator.workqueue import Again, Key
 
 NAMESPACE_READY = "NamespaceReady"
@@ -73,9 +73,8 @@ async def _provision(
     context: Context, body: Object, workspace: Workspace, report: RotationReport
 ) -> tuple[list[Aspect], Object]:
     """What holds of the workspace after this attempt, and the fields of its status."""
-    settings = context.settings.server(workspace.database.server)
     server = context.databases.get(workspace.database.server)
-    if settings is None or server is None:
+    if server is None:
         return _not_begun(_unknown_server(context, workspace)), {}
     foreign = await _foreign_namespace(context, workspace)
     if foreign is not None:
@@ -85,20 +84,16 @@ async def _provision(
         return _not_begun(fault), {}
     if FINALIZER not in workspace.meta.finalizers:
         await set_finalizer(context, body, present=True)
-    aspects, fields = await _provision_owned(context, workspace, settings, server, report)
+    aspects, fields = await _provision_owned(context, workspace, server, report)
     # What runs already keeps the quota that it has, and everything else of it is kept as it should be.
     return [*([fault] if fault else []), *aspects], fields
 
 
 async def _provision_owned(
-    context: Context,
-    workspace: Workspace,
-    settings: DatabaseServer,
-    server: PostgresServer,
-    report: RotationReport,
+    context: Context, workspace: Workspace, server: PostgresServer, report: RotationReport
 ) -> tuple[list[Aspect], Object]:
     children = Children(context.kubernetes, context.ledger, workspace.meta.uid)
-    objects = build_workspace_objects(workspace, settings, context.settings)
+    objects = build_workspace_objects(workspace, context.surroundings.current, context.settings)
     names = database_names(workspace.name, workspace.meta.uid)
     place = place_of(server, workspace.database.isolation, names)
     namespace = await attempt(NAMESPACE_READY, _enter(context, children, objects))
@@ -121,6 +116,7 @@ async def _provision_owned(
         credentials,
         *report.aspects(),
         server_safety(place),
+        *tell_surroundings(context, workspace),
     ]
     if workspace.suspended:
         aspects.append(await attempt(SUSPENDED, find_suspension(context, workspace)))

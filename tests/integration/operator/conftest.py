@@ -47,7 +47,7 @@ def render(port: int, **routing: Any) -> list[Object]:
     }
     values = {
         "database": {"embedded": {"enabled": False}, "servers": [server]},
-        "routing": {"baseDomain": BASE_DOMAIN, "port": 8080, **routing},
+        "routing": {"baseDomain": BASE_DOMAIN, "port": 8080, "sourceNamespaces": ["gateways"], **routing},
     }
     helm = toolchain.ensure(["helm"])["helm"]
     done = subprocess.run(

@@ -47,7 +47,7 @@ def test_a_cluster_without_gateway_api_is_told_what_to_install(notes: Notes) -> 
     text = notes({}, *GATEWAY_API)
     assert "This cluster has no Gateway API" not in text
     assert "kubectl -n agentos-gateway get gateway agentos" in text
-    assert "Gateway" not in notes({"routing": {"mode": "Ingress"}})
+    assert "Gateway" not in notes({"routing": {"mode": "Ingress", "sourceNamespaces": ["ingress"]}})
 
 
 def test_a_production_installation_is_not_bothered(notes: Notes) -> None:

@@ -70,13 +70,14 @@ def test_the_operator_may_do_this_in_workspace_namespaces_and_nothing_else(rende
     assert rights(role(render, "agentos-operator-tenant")) == TENANT
 
 
-def test_the_operator_may_lead_and_tell_what_is_retained_in_its_own_namespace(render: Any) -> None:
+def test_the_operator_may_lead_and_keep_two_lists_in_its_own_namespace(render: Any) -> None:
     leader = role(render, "agentos-operator", "Role")
     assert leader["metadata"]["namespace"] == "platform"
     assert rights(leader) == {
         "coordination.k8s.io/leases": {"get", "create", "update", "patch"},
         "configmaps": {"create"},
         "configmaps[agentos-retained]": {"get", "patch"},
+        "configmaps[agentos-network]": {"get", "patch"},
     }
 
 
@@ -93,7 +94,7 @@ API = {"namespace": "platform-api", "service": "main", "port": 3000}
 def test_the_operator_may_lead_api_to_the_main_api_in_that_apis_namespace_and_do_nothing_else_there(
     render: Any, mode: str, expected: Rights
 ) -> None:
-    values = {"routing": {"mode": mode, "api": API}}
+    values = {"routing": {"mode": mode, "api": API, "sourceNamespaces": ["gateways"]}}
     found = role(render, "agentos-operator-api", "Role", values)
     assert found["metadata"]["namespace"] == "platform-api"
     assert rights(found) == expected

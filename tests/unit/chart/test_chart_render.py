@@ -115,6 +115,8 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
     assert read.network.metrics == settings.PodPeer(namespace="monitoring", pod_labels={"app": "prometheus"})
     assert [server.name for server in read.database.servers] == ["default", "second"]
     outside, inside = read.database.servers
+    assert outside.network is not None
+    assert inside.network is not None
     assert (outside.ssl_mode, outside.network.cidrs) == ("require", ("203.0.113.10/32",))
     assert (inside.port, inside.database, inside.ssl_mode) == (6432, "other", "verify-full")
     assert inside.network.namespace == "databases"
@@ -122,9 +124,32 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
     assert pod(rendered, "Deployment", "agentos-operator")["serviceAccountName"] == "mine"
 
 
+@pytest.mark.parametrize("left_open", [{}, {"network": {}}])
+def test_what_the_values_leave_open_the_operator_finds_out_by_itself(
+    render: Any, tmp_path: Path, left_open: dict[str, Any]
+) -> None:
+    server = {key: value for key, value in OUTSIDE.items() if key != "network"}
+    read = configuration(render(own_servers(server | left_open)), tmp_path)
+    assert read.database.servers[0].network is None
+    assert read.routing.source_namespaces == ()
+    assert not read.network.dns.is_given
+    assert (read.network.dns.service.namespace, read.network.dns.service.name) == ("kube-system", "kube-dns")
+
+
+def test_dns_can_be_named_by_its_service_by_its_pods_and_by_addresses(render: Any, tmp_path: Path) -> None:
+    service = {"namespace": "openshift-dns", "name": "dns-default"}
+    read = configuration(render({"network": {"dns": {"service": service}}}), tmp_path).network.dns
+    assert (read.service.namespace, read.service.name, read.is_given) == ("openshift-dns", "dns-default", False)
+    given = {"namespace": "dns", "podLabels": {"a": "b"}, "cidrs": ["169.254.20.10/32"], "port": 5353}
+    read = configuration(render({"network": {"dns": given}}), tmp_path).network.dns
+    assert (read.namespace, read.pod_labels, read.port, read.is_given) == ("dns", {"a": "b"}, 5353, True)
+    assert [str(each) for each in read.cidrs] == ["169.254.20.10/32"]
+
+
 def test_on_a_shared_host_one_ingress_of_the_charts_own_leads_to_the_main_api(render: Any, tmp_path: Path) -> None:
     api = {"namespace": "platform-api", "service": "main", "port": 3000}
-    values = {"routing": {"mode": "Ingress", "addressing": "Path", "baseDomain": "agents.example.com", "api": api}}
+    routing = {"addressing": "Path", "baseDomain": "agents.example.com", "sourceNamespaces": ["ingress"]}
+    values = {"routing": {"mode": "Ingress", "api": api, **routing}}
     rendered = render(values)
     assert configuration(rendered, tmp_path).routing.api is None
     ingress = rendered.one("Ingress", "agentos-api")
@@ -317,9 +342,16 @@ def test_names_of_a_long_release_fit_their_limits(render: Any) -> None:
     ("values", "said"),
     [
         pytest.param(own_servers(), "database.servers is empty", id="no server at all"),
+        pytest.param(
+            {"network": {"dns": {"podLabels": {"a": "b"}}}},
+            "give network.dns.namespace too",
+            id="labels of DNS pods anywhere",
+        ),
+        pytest.param(
+            {"routing": {"mode": "Ingress"}}, "routing.sourceNamespaces", id="an Ingress controller that is nowhere"
+        ),
         pytest.param({"database": {"servers": [OUTSIDE]}}, "which is the embedded PostgreSQL", id="two defaults"),
         pytest.param(own_servers(OUTSIDE, OUTSIDE), "each needs a name of its own", id="two of one name"),
-        pytest.param(own_servers(OUTSIDE | {"network": {}}), "give either namespace", id="no network"),
         pytest.param(
             own_servers(OUTSIDE | {"network": {"namespace": "x", "cidrs": ["10.0.0.1/32"]}}),
             "give either namespace",

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from agentos_operator.clients.kinds import KINDS
 from agentos_operator.desired.access import build_access, deployment_with_access
@@ -20,6 +21,7 @@ from agentos_operator.desired.agent_deployment import build_deployment_objects
 from agentos_operator.desired.database_ca import build_database_ca, deployment_with_database_ca
 from agentos_operator.desired.network_policy import build_openings
 from agentos_operator.desired.secrets import DatabaseLogin, build_database_secret, build_jwt_secret
+from agentos_operator.desired.surroundings import Surroundings, configured_surroundings
 from agentos_operator.desired.workspace import build_workspace_objects
 from agentos_operator.resources.access import parse_access
 from agentos_operator.resources.agent_deployment import parse_agent_deployment
@@ -69,11 +71,14 @@ def _build(case: str) -> list[Object]:
     workspace = parse_workspace(given["workspace"])
     if "login" in given:
         return _secrets(workspace, given)
-    server = settings.server(workspace.database.server)
-    assert server is not None
-    objects = build_workspace_objects(workspace, server, settings)
+    objects = build_workspace_objects(workspace, _surroundings(given, settings), settings)
     authorities = [build_database_ca(workspace, given["databaseCa"])] if "databaseCa" in given else []
     return [*authorities, objects.namespace, objects.role_binding, *objects.member_bindings, *objects.inside]
+
+
+def _surroundings(given: Object, settings: Settings) -> Surroundings:
+    found = given.get("found")
+    return TypeAdapter(Surroundings).validate_python(found) if found else configured_surroundings(settings)
 
 
 def _secrets(workspace: Workspace, given: Object) -> list[Object]:
@@ -209,7 +214,7 @@ def test_public_addresses_that_an_administrator_closes_are_left_out_too(settings
     ranges = ("203.0.113.10/32", "2001:db8::/32", "10.0.0.0/8", "fd00::/8")
     network = NetworkSettings.model_validate({"closedCidrs": ranges})
     closed = settings.model_copy(update={"network": network})
-    policy = build_openings(parse_workspace(given["workspace"]), settings.database.servers[0], closed)
+    policy = build_openings(parse_workspace(given["workspace"]), configured_surroundings(closed), closed)
     (internet,) = [rule["to"] for rule in policy["spec"]["egress"] if "ipBlock" in rule["to"][0]]
     assert internet[0]["ipBlock"]["except"][-1] == "203.0.113.10/32"
     assert internet[0]["ipBlock"]["except"].count("10.0.0.0/8") == 1

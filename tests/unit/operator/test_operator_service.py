@@ -102,8 +102,13 @@ class Frame:
 
 @pytest.fixture
 def frame(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Frame:
-    """An operator that has not started."""
+    """An operator that has not started, and knows its surroundings."""
+
+    async def known(_: object) -> None:
+        pass
+
     monkeypatch.setattr(service, "Queue", RecordingQueue)
+    monkeypatch.setattr(service, "look_around_first", known)
     return Frame(settings)
 
 

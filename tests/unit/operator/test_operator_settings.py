@@ -80,7 +80,9 @@ def test_a_short_file_is_enough(load_text: Callable[[str], Settings]) -> None:
         ({"database__servers__0__sslMode": "yes"}, "database.servers.0.sslMode"),
         ({"database__servers__0__password": "planted"}, "database.servers.0.password"),
         ({"database__servers__0__network": {}}, "database.servers.0.network"),
-        ({"database__servers__0__network": None}, "database.servers.0.network"),
+        ({"network": {"dns": {"podLabels": {"a": "b"}}}}, "network.dns"),
+        ({"network": {"dns": {"cidrs": ["169.254.20.10/8"]}}}, "network.dns.cidrs.0"),
+        ({"routing__mode": "Ingress", "routing__sourceNamespaces": None}, "routing"),
     ],
 )
 def test_a_mistake_is_named_by_its_path(load_text: Callable[[str], Settings], changes: Object, field: str) -> None:

@@ -40,7 +40,7 @@ def tell_isolation(
     if finding is not None and _kept(body) != _fields(finding):
         return [_told(finding)], _fields(finding)
     memory.findings.pop(uid, None)
-    current = fingerprint(body, workspace, server, context.settings)
+    current = fingerprint(body, workspace, server, context.surroundings.current, context.settings)
     changed = uid in memory.suspected or _changed(body, current)
     ready = all(each.holds for each in others if each.required)
     due = not workspace.suspended and (changed or _is_due(context, body, workspace, current))

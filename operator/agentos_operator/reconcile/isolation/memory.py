@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from agentos_operator.clients.resolver import Resolver
 from agentos_operator.workqueue import Key
 
 
@@ -20,6 +21,8 @@ class Place:
     api_host: str = ""
     """Address of the Service ``kubernetes``."""
     api_port: int = 443
+    resolver: Resolver = field(default_factory=Resolver)
+    """Whom the operator's pod asks for names."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from agentos_operator import reasons
 from agentos_operator.database_names import database_names
 from agentos_operator.desired.namespace import build_namespace
 from agentos_operator.desired.network_policy import build_default_deny, build_openings, build_probe_opening
+from agentos_operator.desired.surroundings import Surroundings
 from agentos_operator.naming import VERIFY_ANNOTATION, digest
 from agentos_operator.resources.common import Object
 from agentos_operator.resources.workspace import Workspace
@@ -24,11 +25,13 @@ RETRY = timedelta(minutes=10)
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def fingerprint(body: Object, workspace: Workspace, server: DatabaseServer, settings: Settings) -> str:
+def fingerprint(
+    body: Object, workspace: Workspace, server: DatabaseServer, surroundings: Surroundings, settings: Settings
+) -> str:
     """Changes with everything that isolates ``workspace``, and when somebody asks for a run."""
     policies = (
         build_default_deny(workspace),
-        build_openings(workspace, server, settings),
+        build_openings(workspace, surroundings, settings),
         build_probe_opening(workspace),
     )
     names = database_names(workspace.name, workspace.meta.uid)

@@ -53,7 +53,7 @@ async def verify_isolation(context: Context, key: Key) -> Again | None:
 
 async def _is_due(context: Context, body: Object, workspace: Workspace, server: DatabaseServer) -> bool:
     interval = timedelta(hours=context.settings.isolation.verification.interval_hours)
-    current = fingerprint(body, workspace, server, context.settings)
+    current = fingerprint(body, workspace, server, context.surroundings.current, context.settings)
     if workspace.meta.uid in context.isolation.suspected or is_due(body, current, context.now(), interval):
         return True
     return lacks_tokens(body, context.now()) and bool(await ready_pods(context, workspace.namespace))
@@ -62,7 +62,7 @@ async def _is_due(context: Context, body: Object, workspace: Workspace, server: 
 async def _run(
     context: Context, body: Object, workspace: Workspace, server: DatabaseServer, taken: Verdict | None
 ) -> Finding:
-    current = fingerprint(body, workspace, server, context.settings)
+    current = fingerprint(body, workspace, server, context.surroundings.current, context.settings)
     pod = build_probe(workspace, context.settings.runtime_image, await gather_targets(context, workspace, server))
     if server.ca_file:
         pod = {**pod, "spec": mount_database_ca(pod["spec"])}
