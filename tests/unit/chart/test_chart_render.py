@@ -383,7 +383,6 @@ def test_names_of_a_long_release_fit_their_limits(render: Any) -> None:
         pytest.param({"replicas": "two"}, "replicas", id="text for a number"),
         pytest.param({"replicas": -1}, "replicas", id="negative replicas"),
         pytest.param({"routing": {"mode": "gateway"}}, "mode", id="unknown routing mode"),
-        pytest.param({"routing": {"sourceNamespaces": []}}, "sourceNamespaces", id="nobody may call"),
         pytest.param({"routing": {"port": 0}}, "port", id="port 0"),
         pytest.param(own_servers({"name": "default"}), "existingSecret", id="server without credentials"),
         pytest.param(own_servers(OUTSIDE | {"password": "x"}), "password", id="password in values"),

@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 
 from agentos_operator import __main__ as program
 from agentos_operator.desired.network_policy import build_openings
+from agentos_operator.desired.surroundings import configured_surroundings
 from agentos_operator.errors import SettingsError
 from agentos_operator.metrics import Metrics, served
 from agentos_operator.resources.workspace import parse_workspace
@@ -154,7 +155,7 @@ def openings(settings: Settings, metrics: PodPeer | None) -> list[Any]:
     network = settings.network.model_copy(update={"metrics": metrics})
     given = yaml.safe_load((GOLDEN / "a-workspace-with-every-default" / "input.yaml").read_text())
     opened = settings.model_copy(update={"network": network})
-    policy = build_openings(parse_workspace(given["workspace"]), settings.database.servers[0], opened)
+    policy = build_openings(parse_workspace(given["workspace"]), configured_surroundings(opened), opened)
     rules: list[Any] = policy["spec"]["ingress"]
     return rules
 

@@ -475,7 +475,7 @@ async def test_a_gateway_that_cannot_be_named_safely_lets_nobody_in_and_is_told(
 
 async def test_a_workspace_tells_of_its_own_server_and_of_nobody_elses(scene: Scene) -> None:
     values = scene.settings.model_dump(by_alias=True)
-    values["database"]["servers"].append({"name": "second", "host": "second.example.com"})
+    values["database"]["servers"] = [*values["database"]["servers"], {"name": "second", "host": "second.example.com"}]
     scene.settings = Settings.model_validate(values)
     scene.restart()
     await scene.look()
