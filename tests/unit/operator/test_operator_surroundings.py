@@ -13,6 +13,7 @@ import pytest
 from agentos_operator.clients.kinds import Kind
 from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.clients.resolver import Resolver, addresses_of, read_resolver
+from agentos_operator.conditions import build_conditions, held, is_ready
 from agentos_operator.desired.surroundings import Opening
 from agentos_operator.errors import ApiError, ApiUnavailable, Forbidden
 from agentos_operator.ledger import Ledger
@@ -140,7 +141,7 @@ class Scene:
 
     @property
     def told(self) -> str:
-        return " ".join(self.context.surroundings.told.values())
+        return " ".join(each.text for each in self.context.surroundings.told.values())
 
 
 @pytest.fixture
@@ -294,6 +295,35 @@ async def test_an_external_name_leads_to_its_addresses(scene: Scene) -> None:
     assert scene.database.cidrs == ("203.0.113.7/32",)
 
 
+async def test_an_alias_of_a_service_leads_to_its_pods_and_an_alias_of_a_tenants_nowhere(scene: Scene) -> None:
+    scene.configure(host="db.databases.svc")
+    scene.cluster.services["databases/db"] = {"spec": {"externalName": "primary.postgres.svc.cluster.local"}}
+    scene.cluster.services["postgres/primary"] = service({"app": "db"}, {"port": 5432})
+    await scene.look()
+    assert scene.database == Opening(5432, (PodPeer(namespace="postgres", pod_labels={"app": "db"}),), (5432,))
+    scene.configure(host="db.databases.svc")
+    scene.cluster.services["databases/db"] = {"spec": {"externalName": "db.ws-acme.svc.cluster.local"}}
+    scene.names["db.ws-acme.svc.cluster.local"] = {"203.0.113.9"}
+    await scene.look()
+    assert scene.database == Opening(5432)
+    assert "Namespace of a workspace" in scene.told
+
+
+async def test_aliases_that_lead_in_a_circle_are_told(scene: Scene) -> None:
+    scene.configure(host="a.databases.svc")
+    scene.cluster.services["databases/a"] = {"spec": {"externalName": "b.databases.svc.cluster.local"}}
+    scene.cluster.services["databases/b"] = {"spec": {"externalName": "a.databases.svc.cluster.local"}}
+    await scene.look()
+    assert scene.database == Opening(5432)
+    assert "alias" in scene.told
+
+
+async def test_a_short_name_of_a_service_is_told_with_how_to_call_it(scene: Scene) -> None:
+    scene.configure(host="postgres.databases")
+    await scene.look()
+    assert "<name>.<namespace>.svc" in scene.told
+
+
 async def test_an_address_needs_no_look_up(scene: Scene) -> None:
     scene.configure(host="2001:db8::7")
     await scene.look()
@@ -341,7 +371,30 @@ async def test_the_policy_follows_a_database_that_moves_and_lets_go_of_its_old_a
     assert scene.marked == [Key("Workspace", None, "acme")]
 
 
+async def test_a_name_whose_addresses_change_all_the_time_opens_no_more_than_a_server_has(scene: Scene) -> None:
+    for number in range(100):
+        scene.names["db.example.com"] = {f"203.0.113.{number}"}
+        scene.clock = float(number)
+        await scene.look()
+    assert len(scene.database.cidrs) == databases.MOST_ADDRESSES
+    assert "203.0.113.99/32" in scene.database.cidrs
+
+
 # What fails closes nothing
+
+
+async def test_a_record_that_could_not_be_written_is_written_later(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(_: object) -> None:
+        raise ApiUnavailable("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.cluster, "apply", refused)
+        await scene.first_look()
+    await scene.look()
+    assert scene.marked == []
+    assert scene.cluster.record is not None
 
 
 async def test_a_name_that_cannot_be_resolved_closes_nothing_and_is_told_after_a_while(scene: Scene) -> None:
@@ -489,13 +542,15 @@ async def test_a_workspace_tells_of_its_own_server_and_of_nobody_elses(scene: Sc
         told[server] = tell_surroundings(scene.context, parse_workspace(body))
     assert told["default"] == []
     (aspect,) = told["second"]
-    assert (aspect.type, aspect.holds, aspect.reason, aspect.required) == (
-        "NetworkReady",
-        False,
-        "NotDiscovered",
-        False,
-    )
+    told_of_second = (aspect.type, aspect.holds, aspect.reason, aspect.required)
+    assert told_of_second == ("NetworkReady", None, "NotDiscovered", False), "no answer is no finding"
     assert aspect.message == "second.example.com has no address now."
+    conditions = build_conditions([held("NamespaceReady", "x"), aspect], "x", 1)
+    assert is_ready(conditions), "it is no part of Ready"
+    scene.names["second.example.com"] = {"127.0.0.1"}
+    await scene.look()
+    (aspect,) = tell_surroundings(scene.context, parse_workspace(body))
+    assert aspect.holds is False
 
 
 # The resolver

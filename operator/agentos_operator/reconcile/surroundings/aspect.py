@@ -16,5 +16,9 @@ def tell_surroundings(context: Context, workspace: Workspace) -> list[Aspect]:
     """Not part of Ready: the operator has done what it can, and much works without a gateway."""
     told = context.surroundings.told
     subjects = (DNS, GATEWAY, subject_of(workspace.database.server))
-    said = " ".join(told[subject] for subject in subjects if subject in told)
-    return [Aspect(NETWORK_READY, False, reasons.NOT_DISCOVERED, said, required=False)] if said else []
+    problems = [told[subject] for subject in subjects if subject in told]
+    if not problems:
+        return []
+    holds = False if any(each.certain for each in problems) else None
+    message = " ".join(each.text for each in problems)
+    return [Aspect(NETWORK_READY, holds, reasons.NOT_DISCOVERED, message, required=False)]

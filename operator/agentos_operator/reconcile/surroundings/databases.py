@@ -7,22 +7,33 @@ from ipaddress import IPv6Address, ip_address
 from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.clients.resolver import Resolver, addresses_of, is_address
 from agentos_operator.desired.surroundings import Opening
-from agentos_operator.reconcile.surroundings.memory import Answer
+from agentos_operator.reconcile.surroundings.memory import Answer, Problem
 from agentos_operator.reconcile.surroundings.services import opening_of, read_service
+from agentos_operator.resources.common import Object
 from agentos_operator.settings import DatabaseServer, ServiceName
 
 MOST_ADDRESSES = 32
 """Of one server; a name with more is no server's."""
+_MOST_ALIASES = 1
+"""Services of type ExternalName that are followed one after the other; they could lead in a circle."""
 _METADATA_IPV6 = ip_address("fd00:ec2::254")
 
 
 async def find_database(kubernetes: Kubernetes, resolver: Resolver, server: DatabaseServer) -> Answer:
     """What the server's ``host`` leads to."""
     advice = f"Set network of database.servers[{server.name}] in the chart."
-    service = service_of(server.host, resolver.cluster_domain)
-    if service is None:
-        return await _by_name(server.host, server.port, advice)
-    return await _by_service(kubernetes, service, server.port, advice)
+    host = server.host
+    for _ in range(1 + _MOST_ALIASES):
+        wanted = service_of(host, resolver.cluster_domain)
+        if wanted is None:
+            return await _by_name(host, server.port, advice)
+        service = await read_service(kubernetes, wanted, advice)
+        if isinstance(service, Problem):
+            return Answer(None, service)
+        if "externalName" not in service["spec"]:
+            return _by_service(service, wanted, server.port, advice)
+        host = service["spec"]["externalName"]
+    return Answer(None, Problem(f"{server.host} is an alias of an alias, which is not followed. {advice}"))
 
 
 def service_of(host: str, cluster_domain: str) -> ServiceName | None:
@@ -38,15 +49,10 @@ def service_of(host: str, cluster_domain: str) -> ServiceName | None:
     return ServiceName(namespace=parts[-1], name=parts[-2]) if name.endswith(".svc") and len(parts) > 1 else None
 
 
-async def _by_service(kubernetes: Kubernetes, wanted: ServiceName, port: int, advice: str) -> Answer:
-    service = await read_service(kubernetes, wanted)
-    if isinstance(service, str):
-        return Answer(None, f"{service} {advice}")
-    if name := service["spec"].get("externalName"):
-        return await _by_name(name, port, advice)
+def _by_service(service: Object, wanted: ServiceName, port: int, advice: str) -> Answer:
     opening = opening_of(service, wanted.namespace, port)
     if opening is None:
-        return Answer(None, f"Service {wanted.namespace}/{wanted.name} selects no pods. {advice}")
+        return Answer(None, Problem(f"Service {wanted.namespace}/{wanted.name} selects no pods. {advice}"))
     return Answer(opening)
 
 
@@ -54,12 +60,18 @@ async def _by_name(host: str, port: int, advice: str) -> Answer:
     found = frozenset({host}) if is_address(host) else await addresses_of(host)
     usable = sorted(each for each in found if _is_believed(each))
     if not found:
-        return Answer(None, f"{host} has no address now.")
+        return Answer(None, Problem(f"{host} has no address now.{_hint(host)}", certain=False))
     if not usable:
-        return Answer(None, f"{host} has no address that pods could reach: {', '.join(sorted(found))}. {advice}")
+        addresses = ", ".join(sorted(found))
+        return Answer(None, Problem(f"{host} has no address that pods could reach: {addresses}. {advice}"))
     if len(usable) > MOST_ADDRESSES:
-        return Answer(None, f"{host} has {len(usable)} addresses, more than one server has. {advice}")
+        return Answer(None, Problem(f"{host} has {len(usable)} addresses, more than one server has. {advice}"))
     return Answer(Opening(port, cidrs=tuple(f"{each}/{ip_address(each).max_prefixlen}" for each in usable)))
+
+
+def _hint(host: str) -> str:
+    """What else a short name may have been meant for: the operator's search list is no tenant's."""
+    return " If it is a Service, call it <name>.<namespace>.svc." if host.count(".") < 2 else ""
 
 
 def _is_believed(text: str) -> bool:

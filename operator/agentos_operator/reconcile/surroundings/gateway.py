@@ -9,31 +9,32 @@ from __future__ import annotations
 from agentos_operator.clients.kinds import SERVICE
 from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.desired.surroundings import envoy_labels, proxies_of, standard_labels
-from agentos_operator.errors import ApiError
 from agentos_operator.naming import workspace_of
+from agentos_operator.reconcile.surroundings.memory import Problem
 from agentos_operator.settings import Gateway
 
 _ADVICE = "Name the Namespaces of the pods that forward requests in routing.sourceNamespaces of the chart."
 
 
-async def miss_proxies(kubernetes: Kubernetes, gateway: Gateway) -> str | None:
-    """What to tell of proxies that nobody lets in; empty when all is well, None when it cannot be told now."""
+async def miss_proxies(kubernetes: Kubernetes, gateway: Gateway) -> Problem | None:
+    """What to tell of proxies that nobody lets in; None when all is well.
+
+    Raises:
+        ApiError: nobody can tell now.
+    """
     title = f"Gateway {gateway.namespace}/{gateway.name}"
     admitted = {each.namespace for each in proxies_of(gateway)}
     if not admitted:
-        return f"The pods of {title} cannot be named by labels, so no request is let in. {_ADVICE}"
-    try:
-        found = await _places(kubernetes, gateway)
-    except ApiError:
-        return None
+        return Problem(f"The pods of {title} cannot be named by labels, so no request is let in. {_ADVICE}")
+    found = await _places(kubernetes, gateway)
     if found & admitted:
-        return ""
+        return None
     if found:
-        return (
+        return Problem(
             f"Services of {title} lie in {', '.join(sorted(found))}, from where no request is let in; if these are its "
             f"proxies: {_ADVICE}"
         )
-    return (
+    return Problem(
         f"No proxies of {title} were found in {', '.join(sorted(admitted))}, from where requests are let in. {_ADVICE}"
     )
 

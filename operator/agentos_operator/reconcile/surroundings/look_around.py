@@ -16,10 +16,10 @@ from agentos_operator.desired.surroundings import Opening, Surroundings, configu
 from agentos_operator.errors import ApiError, ApiUnavailable
 from agentos_operator.naming import workspace_of
 from agentos_operator.reconcile.context import Context
-from agentos_operator.reconcile.surroundings.databases import find_database
+from agentos_operator.reconcile.surroundings.databases import MOST_ADDRESSES, find_database
 from agentos_operator.reconcile.surroundings.dns import find_dns
 from agentos_operator.reconcile.surroundings.gateway import miss_proxies
-from agentos_operator.reconcile.surroundings.memory import DNS, GATEWAY, Answer, subject_of
+from agentos_operator.reconcile.surroundings.memory import DNS, GATEWAY, Answer, Problem, subject_of
 from agentos_operator.reconcile.surroundings.record import read_record, write_record
 from agentos_operator.settings import Settings
 from agentos_operator.workqueue import Key
@@ -51,19 +51,16 @@ async def look_around(context: Context) -> None:
     memory, settings = context.surroundings, context.settings
     looks = _looks(context)
     answers = dict(zip(looks, await asyncio.gather(*looks.values()), strict=True))
-    told = {subject: text for subject, answer in answers.items() if (text := _learn(context, subject, answer))}
-    if not settings.routing.source_namespaces:
-        missed = await miss_proxies(context.kubernetes, settings.routing.gateway)
-        text = memory.told.get(GATEWAY, "") if missed is None else missed
-        told |= {GATEWAY: text} if text else {}
+    problems = {subject: _learn(context, subject, answer) for subject, answer in answers.items()}
+    problems[GATEWAY] = await _miss_proxies(context)
+    told = {subject: problem for subject, problem in problems.items() if problem is not None}
     current = _with(configured_surroundings(settings), memory.known)
-    if current == memory.current and told == memory.told:
-        return
-    for subject, text in told.items():
-        if text != memory.told.get(subject):
-            logger.warning("network: %s", text)
-    memory.current, memory.told = current, told
-    _mark_all(context)
+    for subject, problem in told.items():
+        if problem != memory.told.get(subject):
+            logger.warning("network: %s", problem.text)
+    if current != memory.current or told != memory.told:
+        memory.current, memory.told = current, told
+        _mark_all(context)
     await write_record(context, _origins(settings))
 
 
@@ -85,7 +82,17 @@ def _looks(context: Context) -> dict[str, Coroutine[Any, Any, Answer]]:
     return looks
 
 
-def _learn(context: Context, subject: str, answer: Answer) -> str:
+async def _miss_proxies(context: Context) -> Problem | None:
+    """What to tell of the Gateway's proxies; while the API server does not say, what was told before."""
+    if context.settings.routing.source_namespaces:
+        return None
+    try:
+        return await miss_proxies(context.kubernetes, context.settings.routing.gateway)
+    except ApiError:
+        return context.surroundings.told.get(GATEWAY)
+
+
+def _learn(context: Context, subject: str, answer: Answer) -> Problem | None:
     """Take the answer up; what to tell of it.
 
     A look that finds nothing takes nothing away, and is told once it has been so for a while: names and the API server
@@ -97,22 +104,25 @@ def _learn(context: Context, subject: str, answer: Answer) -> str:
         memory.known[subject] = _with_recent_addresses(context, subject, answer.opening, now)
         return answer.problem
     since = memory.missed.setdefault(subject, now)
-    if subject not in memory.known:
+    if subject not in memory.known or answer.problem is None:
         return answer.problem
-    stale = now - since >= context.settings.resync_seconds
-    return f"{answer.problem} What was found earlier stays open." if stale else ""
+    if now - since < context.settings.resync_seconds:
+        return None
+    return replace(answer.problem, text=f"{answer.problem.text} What was found earlier stays open.")
 
 
 def _with_recent_addresses(context: Context, subject: str, opening: Opening, now: float) -> Opening:
     """An address that a name no longer has stays open for one resync interval.
 
-    Names with several addresses may tell a part of them at a time, and open connections end by themselves.
+    Names with several addresses may tell a part of them at a time, and open connections end by themselves. Never more
+    than one server has: the ones seen last.
     """
     seen = context.surroundings.seen.setdefault(subject, {})
     seen |= dict.fromkeys(opening.cidrs, now)
     for address in [each for each, when in seen.items() if now - when >= context.settings.resync_seconds]:
         del seen[address]
-    return replace(opening, cidrs=tuple(sorted(seen)))
+    latest = sorted(seen, key=lambda address: (-seen[address], address))[:MOST_ADDRESSES]
+    return replace(opening, cidrs=tuple(sorted(latest)))
 
 
 def _with(configured: Surroundings, known: Mapping[str, Opening]) -> Surroundings:

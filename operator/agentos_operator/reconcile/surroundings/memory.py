@@ -17,13 +17,23 @@ def subject_of(server: str) -> str:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """What an administrator should know."""
+
+    text: str
+    """Sentences."""
+    certain: bool = True
+    """Whether it was found to be so; False when there was no answer to find anything out from."""
+
+
+@dataclass(frozen=True)
 class Answer:
     """What one look came to."""
 
     opening: Opening | None
-    """None when nothing was found."""
-    problem: str = ""
-    """What an administrator should know, as sentences."""
+    """None when nothing was found; then there is a problem."""
+    problem: Problem | None = None
+    """What is wrong with what was found, or why nothing was."""
 
 
 @dataclass
@@ -32,7 +42,7 @@ class SurroundingsMemory:
 
     current: Surroundings
     """What policies are made from."""
-    told: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, Problem] = field(default_factory=dict)
     """By subject, what an administrator should know."""
     known: dict[str, Opening] = field(default_factory=dict)
     """By subject, what was found last; a look that fails takes nothing away."""

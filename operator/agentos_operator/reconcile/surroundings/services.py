@@ -7,21 +7,22 @@ from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.desired.surroundings import Opening
 from agentos_operator.errors import ApiError
 from agentos_operator.naming import workspace_of
+from agentos_operator.reconcile.surroundings.memory import Problem
 from agentos_operator.resources.common import Object
 from agentos_operator.settings import PodPeer, ServiceName
 
 
-async def read_service(kubernetes: Kubernetes, wanted: ServiceName) -> Object | str:
-    """The Service, or why there is nothing to learn from it."""
+async def read_service(kubernetes: Kubernetes, wanted: ServiceName, advice: str) -> Object | Problem:
+    """The Service, or why there is nothing to learn from it, with ``advice`` for the administrator."""
     title = f"Service {wanted.namespace}/{wanted.name}"
     if workspace_of(wanted.namespace):
         # Its people could lead the policies of all workspaces wherever they like.
-        return f"{title} is not believed, because it lies in the Namespace of a workspace."
+        return Problem(f"{title} is not believed, because it lies in the Namespace of a workspace. {advice}")
     try:
         found = await kubernetes.pick(SERVICE, wanted.name, wanted.namespace)
     except ApiError as error:
-        return f"{title} could not be read: {error}."
-    return found or f"There is no {title}."
+        return Problem(f"{title} could not be read: {error}.", certain=False)
+    return found or Problem(f"There is no {title}. {advice}")
 
 
 def opening_of(service: Object, namespace: str, port: int) -> Opening | None:
