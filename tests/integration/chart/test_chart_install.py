@@ -62,8 +62,8 @@ def test_an_upgrade_keeps_the_password_and_upgrades_the_resources(bench: Bench, 
 
 def test_values_of_another_kind_upgrade_in_place(bench: Bench) -> None:
     flags = ("--set", "replicas=2", "--set", "routing.mode=Ingress", "--set", "routing.ingress.className=nginx")
-    flags += ("--set", "routing.sourceNamespaces={ingress-nginx}")
-    bench.helm("upgrade", "agentos", str(CHART), *flags)
+    source = ("--set", "routing.sourceNamespaces={ingress-nginx}")
+    bench.helm("upgrade", "agentos", str(CHART), *flags, *source)
     config = bench.kubectl("-n", NAMESPACE, "get", "configmap", "agentos-operator", "-o=jsonpath={.data.config\\.yaml}")
     assert yaml.safe_load(config)["routing"]["ingress"]["className"] == "nginx"
     bench.helm("upgrade", "agentos", str(CHART), "--reset-values")
