@@ -91,7 +91,7 @@ def test_the_operator_reads_every_value_that_can_be_set(render: Any, tmp_path: P
             "sourceNamespaces": ["a", "b"],
         },
         "network": {
-            "dns": {"namespace": "dns", "podLabels": {"app": "dns", "k8s-app": None}},
+            "dns": {"namespace": "dns", "podLabels": {"app": "dns"}},
             "closedCidrs": ["203.0.113.10/32", "2001:db8::/32"],
         },
         "metrics": {"namespace": "monitoring", "podLabels": {"app": "prometheus"}},
