@@ -36,7 +36,10 @@ def configuration(stage: Stage) -> dict[str, Any]:
     return {
         "routing": {**config["routing"], "sourceNamespaces": []},
         "network": {**config["network"], "dns": {}},
-        "database": {**config["database"], "servers": [first, {**second, "host": f"postgres.{DATABASES}.svc"}]},
+        "database": {
+            **config["database"],
+            "servers": [first, {**second, "host": f"postgres.{DATABASES}.svc", "port": 5432}],
+        },
         "resyncSeconds": 2,
     }
 
