@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kopf._cogs.clients.errors import APINotFoundError
+
 from agentos_operator import main as handlers
 from agentos_operator.clients.kubernetes import connect
 from agentos_operator.clients.postgres import PostgresServer, ServerSettings
@@ -23,6 +25,8 @@ from agentos_operator.metrics import served
 from agentos_operator.reconcile.isolation.memory import Place
 from agentos_operator.service import Operator
 from agentos_operator.settings import DatabaseServer, Settings, load
+
+logger = logging.getLogger(__name__)
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 LOST_LEADERSHIP = 3
@@ -45,6 +49,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(settings: Settings, liveness: str, metrics_port: int | None) -> int:
+    while True:
+        try:
+            return await _serve_once(settings, liveness, metrics_port)
+        except APINotFoundError:
+            # A kind was taken out, such as the Gateway API's, and its watch asked once more before kopf knew of it.
+            # kopf ends by that; all work has stopped in order, and begins again with the kinds that there are.
+            logger.warning("a kind that was watched is gone; beginning again with those that there are")
+
+
+async def _serve_once(settings: Settings, liveness: str, metrics_port: int | None) -> int:
     kubernetes = await connect()
     stop, failed = asyncio.Event(), asyncio.Event()
 
