@@ -20,7 +20,7 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _LABEL_MEANS = "a lower-case name of letters, digits and '-'"
 _SECRET_NAME = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"  # noqa: S105 - a pattern of names
 _SECRET_KEY = r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}"  # noqa: S105 - a pattern of keys
-_OPERATORS = ("image", "replicas", "resources", "env", "suspended", "routing", "redis")
+_OPERATORS = ("image", "replicas", "resources", "env", "suspended", "routing", "events")
 """Fields of the same spec that only the operator acts on."""
 
 
