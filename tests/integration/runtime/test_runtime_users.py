@@ -1,0 +1,169 @@
+"""No user is shown or loses what is another's: every operation that the runtime offers, asked with another's token.
+
+Alice plants a word in everything of hers that a runtime keeps. Bob knows all her ids, says everywhere that he is her,
+and has every right that is not about all users: an approver reads and decides for others, and that is what
+`approvals:write` is given for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from agno.os.scopes import get_default_scope_mappings
+
+from tests.integration.runtime.test_runtime_schemathesis import document
+
+NUMBER = 7605319
+PLANTED = "xylophonic-secret-of-alice"
+SCOPES = sorted({scope for scopes in get_default_scope_mappings().values() for scope in scopes})
+OF_ALL_USERS = {"approvals:write", "approvals:delete"}
+SECONDS = 15.0
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, operations in document()["paths"].items()
+    for method, operation in operations.items()
+]
+
+
+@dataclass
+class Household:
+    """A runtime, and what Alice keeps there."""
+
+    url: str
+    token: Callable[..., str]
+    ids: dict[str, str] = field(default_factory=dict)
+    """By the name of a parameter, hers."""
+
+    def ask(self, user: str, method: str, path: str, **more: Any) -> httpx.Response:
+        scopes = SCOPES if user == "alice" else sorted(set(SCOPES) - OF_ALL_USERS)
+        headers = {"Authorization": f"Bearer {self.token(sub=user, scopes=scopes)}"}
+        return httpx.request(method, self.url + path, headers=headers, timeout=SECONDS, **more)
+
+    def of_alice(self, path: str) -> Any:
+        answer = self.ask("alice", "GET", path)
+        assert answer.status_code == 200, (path, answer.text)
+        return answer.json()
+
+    def kept(self) -> dict[str, Any]:
+        """All of hers, as she sees it."""
+        session, memory = self.ids["session_id"], self.ids["memory_id"]
+        paths = (
+            f"/sessions/{session}?type=agent",
+            f"/sessions/{session}/runs?type=agent",
+            f"/sessions/{session}/runs/{self.ids['run_id']}?type=agent",
+            f"/memories/{memory}",
+            f"/learnings/{self.ids['learning_id']}",
+            f"/approvals/{self.ids['approval_id']}",
+            f"/schedules/{self.ids['schedule_id']}",
+            f"/agents/support/runs/{self.ids['run_id']}?session_id={session}",
+        )
+        return {path: self.of_alice(path) for path in paths}
+
+
+@pytest.fixture(scope="module")
+def household(
+    tmp_path_factory: pytest.TempPathFactory, runtime_of: Callable[..., AbstractContextManager[tuple[Any, Any]]]
+) -> Iterator[Household]:
+    folder: Path = tmp_path_factory.mktemp("users")
+    with runtime_of(folder) as (process, token):
+        household = Household(process.url, token)
+        household.ids = planted(household)
+        yield household
+
+
+def planted(household: Household) -> dict[str, str]:
+    """Have Alice talk, remember, learn, and wait for an approval."""
+
+    def made(method: str, path: str, **more: Any) -> dict[str, Any]:
+        answer = household.ask("alice", method, path, **more)
+        assert answer.status_code in {200, 201, 202}, (path, answer.text)
+        body: dict[str, Any] = answer.json()
+        return body
+
+    first = made("POST", "/agents/support/runs", data={"message": f"hello {PLANTED}", "stream": "false"})
+    session = first["session_id"]
+    made("POST", f"/sessions/{session}/rename?type=agent", json={"session_name": PLANTED})
+    script = "call divide " + json.dumps({"a": NUMBER, "b": 2})
+    waiting = made("POST", "/agents/support/runs", data={"message": script, "stream": "false", "session_id": session})
+    assert waiting["status"] == "PAUSED", waiting
+    memory = made("POST", "/memories", json={"memory": PLANTED, "topics": [PLANTED]})
+    learning = made(
+        "POST", "/learnings", json={"learning_type": "user_profile", "content": {"name": PLANTED}, "user_id": "alice"}
+    )
+    form = {"name": PLANTED, "cron_expr": "0 3 1 1 *", "endpoint": "/agents/support/runs", "method": "POST"}
+    schedule = made("POST", "/schedules", json=form | {"payload": {"message": PLANTED}})
+    approval = household.of_alice(f"/approvals?run_id={waiting['run_id']}")["data"][0]["id"]
+    return {
+        "agent_id": "support",
+        "db_id": "workspace",
+        "session_id": session,
+        "run_id": waiting["run_id"],
+        "memory_id": memory["memory_id"],
+        "learning_id": learning.get("learning_id") or learning["id"],
+        "approval_id": approval,
+        "schedule_id": schedule["id"],
+        "user_id": "alice",
+    }
+
+
+def sent(definition: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    """Everything that the operation takes, with Alice's ids wherever one fits."""
+    query = {
+        each["name"]: ids.get(each["name"], "agent")
+        for each in definition.get("parameters", ())
+        if each["in"] == "query" and (each["name"] in ids or each["name"] in {"type", "session_type"})
+    }
+    content = definition.get("requestBody", {}).get("content", {})
+    body = {
+        **ids,
+        "type": "agent",
+        "message": "hello",
+        "stream": "false",
+        "tools": "[]",
+        "session_name": "bobs",
+        "memory": "bobs",
+        "topics": ["bobs"],
+        "content": {"name": "bobs"},
+        "learning_type": "user_profile",
+        "session_ids": [ids["session_id"]],
+        "session_types": ["agent"],
+        "memory_ids": [ids["memory_id"]],
+        "filter": {"op": "EQ", "key": "user_id", "value": "alice"},
+    }
+    if "application/json" in content:
+        return {"params": query, "json": body}
+    if content:
+        return {"params": query, "data": {name: value for name, value in body.items() if isinstance(value, str)}}
+    return {"params": query}
+
+
+@pytest.mark.parametrize("claimed", ["alice", None], ids=["as her", "as himself"])
+def test_nothing_of_one_user_is_in_an_answer_to_another_or_changed_by_it(
+    claimed: str | None, household: Household
+) -> None:
+    before = household.kept()
+    assert [path for path, each in before.items() if not is_hers(json.dumps(each))] == []
+    ids = {name: value for name, value in household.ids.items() if name != "user_id" or claimed}
+    answers = {f"{method} {path}": asked_by_bob(household, ids, method, path, it) for method, path, it in OPERATIONS}
+    assert len(answers) > 100
+    assert {asked: answer.text for asked, answer in answers.items() if is_hers(answer.text)} == {}
+    assert household.kept() == before
+
+
+def is_hers(text: str) -> bool:
+    return PLANTED in text or str(NUMBER) in text
+
+
+def asked_by_bob(
+    household: Household, ids: dict[str, str], method: str, path: str, definition: dict[str, Any]
+) -> httpx.Response:
+    whole = re.sub(r"{(\w+)}", lambda found: household.ids.get(found[1], "0"), path)
+    return household.ask("bob", method, whole, **sent(definition, ids))
