@@ -63,14 +63,17 @@ def _executors(steps: Sequence[StepSpec]) -> Iterator[_Use]:
 
 
 def _check_exists(use: _Use, known: Mapping[str, str]) -> None:
-    wanted = " or ".join(use.kinds)
     fitting = [id_ for id_, kind in known.items() if kind in use.kinds]
     if use.id in fitting:
         return
     if use.id in known:
-        _refuse(use.path, f"{use.id!r} is a {known[use.id]}, and this names an {wanted}")
+        _refuse(use.path, f"{use.id!r} is {_one(known[use.id])}, and this names {' or '.join(map(_one, use.kinds))}")
     hint = did_you_mean(use.id, fitting) or (f"; there are {', '.join(fitting)}" if fitting else "; there is none")
-    _refuse(use.path, f"{use.id!r} is no {wanted} of this document{hint}")
+    _refuse(use.path, f"{use.id!r} is no {' or '.join(use.kinds)} of this document{hint}")
+
+
+def _one(kind: str) -> str:
+    return f"an {kind}" if kind == "agent" else f"a {kind}"
 
 
 def _check_cycles(uses: Mapping[str, Sequence[_Use]]) -> None:

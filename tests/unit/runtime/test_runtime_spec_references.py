@@ -114,7 +114,11 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
         "writter",
         "spec.teams[0].members[0]: 'writter' is no agent or team of this document (did you mean 'writer'?)",
     ),
-    "a member that is a workflow": (["teams", 0, "members", 0], "story", "is a workflow"),
+    "a member that is a workflow": (
+        ["teams", 0, "members", 0],
+        "story",
+        "'story' is a workflow, and this names an agent or a team",
+    ),
     "a member twice": (["teams", 0, "members"], ["writer", "writer"], "spec.teams[0].members[1]: 'writer' is a member"),
     "a team without members": (["teams", 0, "members"], [], "spec.teams[0].members: has 0 entries"),
     "a team in itself": (["teams", 0, "members"], ["desk"], "closes the circle desk -> desk"),
