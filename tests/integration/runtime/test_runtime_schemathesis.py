@@ -5,44 +5,19 @@ The requests are the same in every run (`derandomize`), and few: what they found
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
-from agno.os.scopes import get_default_scope_mappings
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.core.result import Ok
 
-from agentos_runtime.agents.compile import compile_components
-from agentos_runtime.app import _agent_os, _authorization
-from agentos_runtime.auth.internal import InternalTokens
-from agentos_runtime.database.engine import create_database, create_engine
-from agentos_runtime.database.queue import queue_config
-from agentos_runtime.settings import AuthSettings, DatabaseSettings, Settings
-from agentos_runtime.spec import parse_spec
+from tests.integration.runtime.openapi import SCOPES, document
 
-SCOPES = sorted({scope for scopes in get_default_scope_mappings().values() for scope in scopes})
 OFFERED_NOT = {501}
 """What a deployment does not have is answered 501 and is no failure."""
 EXAMPLES = 3
-
-
-def document() -> dict[str, Any]:
-    """The OpenAPI document of the application that a runtime serves."""
-    database = DatabaseSettings("postgresql://nobody@127.0.0.1:1/none", "none")
-    told = Settings("acme", "support", Path(), database, AuthSettings(("x" * 32,), "audience"))
-    support = {"id": "support", "model": {"id": "openai-chat:gpt-4o-mini"}}
-    spec = parse_spec({"kind": "AgentDeployment", "metadata": {"name": "support"}, "spec": {"agents": [support]}})
-    tables = create_database(database, create_engine(database))
-    queue = queue_config(told, spec.limits, tables, asyncio.Event())
-    components = compile_components(spec, lambda *_: "planted-api-key", tables)
-    served = _agent_os(told, spec, components, tables, _authorization(InternalTokens(), frozenset()), queue).get_app()
-    openapi: dict[str, Any] = json.loads(json.dumps(served.openapi()))
-    return openapi
 
 
 SCHEMA = schemathesis.openapi.from_dict(document())

@@ -1,8 +1,8 @@
 """No user is shown or loses what is another's: every operation that the runtime offers, asked with another's token.
 
-Alice plants a word in everything of hers that a runtime keeps. Bob knows all her ids, says everywhere that he is her,
-and has every right that is not about all users: an approver reads and decides for others, and that is what
-`approvals:write` is given for.
+Alice plants a word in what a runtime keeps of her. Bob knows all her ids, says that he is her or does not, and has
+every right that is not about all users: an approver reads and decides for others, and that is what `approvals:write` is
+given for.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from typing import Any
 
 import httpx
 import pytest
-from agno.os.scopes import get_default_scope_mappings
 
-from tests.integration.runtime.test_runtime_schemathesis import document
+from tests.integration.runtime.openapi import SCOPES, document
 
 NUMBER = 7605319
 PLANTED = "xylophonic-secret-of-alice"
-SCOPES = sorted({scope for scopes in get_default_scope_mappings().values() for scope in scopes})
 OF_ALL_USERS = {"approvals:write", "approvals:delete"}
 SECONDS = 15.0
+DOCUMENT = document()
 OPERATIONS = [
     (method.upper(), path, operation)
-    for path, operations in document()["paths"].items()
+    for path, operations in DOCUMENT["paths"].items()
     for method, operation in operations.items()
 ]
 
@@ -107,7 +106,7 @@ def planted(household: Household) -> dict[str, str]:
         "session_id": session,
         "run_id": waiting["run_id"],
         "memory_id": memory["memory_id"],
-        "learning_id": learning.get("learning_id") or learning["id"],
+        "learning_id": learning["learning_id"],
         "approval_id": approval,
         "schedule_id": schedule["id"],
         "user_id": "alice",
@@ -122,7 +121,8 @@ def sent(definition: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
         if each["in"] == "query" and (each["name"] in ids or each["name"] in {"type", "session_type"})
     }
     content = definition.get("requestBody", {}).get("content", {})
-    body = {
+    known = fields_of(content)
+    whole = {
         **ids,
         "type": "agent",
         "message": "hello",
@@ -138,11 +138,19 @@ def sent(definition: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
         "memory_ids": [ids["memory_id"]],
         "filter": {"op": "EQ", "key": "user_id", "value": "alice"},
     }
+    body = {name: value for name, value in whole.items() if name in known}
     if "application/json" in content:
         return {"params": query, "json": body}
     if content:
         return {"params": query, "data": {name: value for name, value in body.items() if isinstance(value, str)}}
     return {"params": query}
+
+
+def fields_of(content: dict[str, Any]) -> set[str]:
+    """The fields that a body may have: with others the runtime refuses many, and looks for nothing."""
+    schemas = [each["schema"] for each in content.values()]
+    named = [DOCUMENT["components"]["schemas"].get(each.get("$ref", "").rpartition("/")[2], each) for each in schemas]
+    return {name for schema in named for name in schema.get("properties", ())}
 
 
 @pytest.mark.parametrize("claimed", ["alice", None], ids=["as her", "as himself"])
