@@ -29,6 +29,7 @@ NODE = (
 NETWORK_POLICY = ("clang-19", "llvm-19", "bpftool")
 IMAGES = ("buildah", "debootstrap", "busybox-static", "ca-certificates")
 POSTGRES = ("postgresql-15",)
+REDIS = ("redis-server",)
 
 _PROGRAMS = {
     "busybox-static": "busybox",

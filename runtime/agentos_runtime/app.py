@@ -12,6 +12,7 @@ import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agno.db.base import AsyncBaseDb, SessionType
 from agno.os import AgentOS, CORSConfig, QueueConfig
@@ -49,6 +50,9 @@ from agentos_runtime.observers import Observers
 from agentos_runtime.settings import Settings
 from agentos_runtime.spec import Limits, Spec
 from agentos_runtime.warmup import Warmup
+
+if TYPE_CHECKING:
+    from agentos_runtime.events.shared import Shared
 
 _SCOPES_AGNO_FORGOT = {
     "GET /info": ["config:read"],
@@ -96,6 +100,7 @@ def create_app(
     warm = asyncio.Event()
     queue = queue_config(settings, spec.limits, database, warm)
     claims = Claims(engine, settings.database.schema)
+    shared = _shared(settings, engine) if settings.redis else None
     agno = _agent_os(settings, spec, components, database, _authorization(internal, public), queue).get_app()
     served = _approvals(agno, spec, database, claims)
 
@@ -108,6 +113,8 @@ def create_app(
         if settings.database.is_sqlite:
             await claims.prepare()
         warm.set()
+        if shared:
+            shared.start()
         await _read_tables(database)
 
     warmup = Warmup(served, work, public, give_up)
@@ -146,6 +153,13 @@ def _load_models(components: Components) -> None:
 async def _read_tables(database: AsyncBaseDb) -> None:
     """agno looks every table up when it first uses it; nothing is found and nothing is written."""
     await database.get_session(session_id="", session_type=SessionType.AGENT)
+
+
+def _shared(settings: Settings, engine: AsyncEngine) -> Shared:
+    """Before AgentOS, which takes over what is set. Imported here: without Redis nothing is paid for its client."""
+    from agentos_runtime.events.shared import share  # noqa: PLC0415 - see above
+
+    return share(settings, engine)
 
 
 def _agent_os(

@@ -2,7 +2,7 @@
 no secret in it.
 
 Called once, before agno is imported: agno leaves a logger alone that has a level already. Its lines that
-repeat what a caller sent are dropped, and what looks like a database URL or is one of the process's own
+repeat what a caller sent are dropped, and what looks like a database's or Redis' URL or is one of the process's own
 secrets is blotted out.
 """
 
@@ -23,7 +23,7 @@ _ECHOES = ("Validation error (422)", "HTTP exception:", "Downstream server retur
 """Beginnings of agno's lines that hold a caller's input; the request's own line has the status."""
 _KNOWN = ("Durable queue heartbeat runs on the event loop", "Queued-run streams are replica-local")
 """What agno would tell at every start. Blocking tools run in threads here, and docs/runtime.md says the other."""
-_URL = re.compile(r"(postgres(?:ql)?(?:\+\w+)?://)[^\s'\"]+")
+_URL = re.compile(r"((?:postgres(?:ql)?(?:\+\w+)?|rediss?)://)[^\s'\"]+")
 
 
 class JsonLines(logging.Formatter):

@@ -48,7 +48,8 @@ def serve(settings: Settings, spec: Spec, environ: Environ) -> None:
 def configure_logs(settings: Settings) -> None:
     """JSON lines with this process's names, without its secrets."""
     constants = {"workspace": settings.workspace, "deployment": settings.deployment}
-    logs.configure(constants, [*settings.auth.secrets, settings.database.url])
+    redis = [settings.redis.url] if settings.redis else []
+    logs.configure(constants, [*settings.auth.secrets, settings.database.url, *redis])
 
 
 def _observers(settings: Settings) -> Observers:

@@ -42,6 +42,8 @@ class DatabaseSettings:
     """How long opening a connection may take."""
     probe_seconds: float = 2.0
     """How long readiness waits for the database's answer."""
+    events_of: str = ""
+    """The deployment whose runs are noted in the outbox for the event stream; empty notes none."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -88,6 +90,20 @@ class TracingSettings:
 
 
 @dataclass(frozen=True)
+class RedisSettings:
+    """Where events go, and what replicas share of their runs."""
+
+    url: str = field(repr=False)
+    """`redis://` or `rediss://` URL with its password. Never printed."""
+    ca_file: Path | None = None
+    """Authorities that a `rediss://` server's certificate is verified by; None trusts those of the image."""
+    events_max_length: int = 10_000
+    """About how many events the stream keeps, read or not."""
+    timeout_seconds: float = 1.0
+    """After so long without an answer Redis counts as away, and nobody waits for it until it answers again."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """One process's settings."""
 
@@ -99,6 +115,8 @@ class Settings:
     """The AgentDeployment document."""
     database: DatabaseSettings
     auth: AuthSettings
+    redis: RedisSettings | None = None
+    """None without Redis: no events, and runs that only their own replica can cancel or resume."""
     secrets_dir: Path | None = None
     """Where referenced Secrets are mounted; None reads them from the environment (laptop)."""
     host: str = "0.0.0.0"  # noqa: S104 - a pod listens on its own address; the laptop default is loopback
@@ -135,11 +153,13 @@ def settings_from(
     laptop = not environ.get("AGENTOS_WORKSPACE")
     workspace = environ.get("AGENTOS_WORKSPACE") or "local"
     deployment = _value(environ, "AGENTOS_DEPLOYMENT", "local" if laptop else None)
+    redis = _redis(environ)
     return Settings(
         workspace=workspace,
         deployment=deployment,
         spec_file=spec_file or Path(_value(environ, "AGENTOS_SPEC_FILE", None)),
-        database=_database(environ, laptop=laptop),
+        database=_database(environ, laptop=laptop, events_of=deployment if redis else ""),
+        redis=redis,
         auth=_auth(environ, workspace, deployment, laptop=laptop),
         secrets_dir=_optional_path(environ, "AGENTOS_SECRETS_DIR"),
         host=host or ("127.0.0.1" if laptop else "0.0.0.0"),  # noqa: S104 - see Settings.host
@@ -177,7 +197,23 @@ def _metrics_port(environ: Environ) -> int | None:
     return int(text) if text else None
 
 
-def _database(environ: Environ, *, laptop: bool) -> DatabaseSettings:
+def _redis(environ: Environ) -> RedisSettings | None:
+    """Without options in the URL: redis-py would let them turn verification off."""
+    url = environ.pop("AGENTOS_REDIS_URL", "")
+    if not url:
+        return None
+    if not re.fullmatch(r"rediss?://[^\s/?#]+(/[0-9]*)?", url):
+        raise _invalid("AGENTOS_REDIS_URL must read rediss://user:password@host:port/0, or redis:// without TLS")
+    ca_file = _optional_path(environ, "AGENTOS_REDIS_CA_FILE")
+    if ca_file and not url.startswith("rediss:"):
+        raise _invalid("AGENTOS_REDIS_CA_FILE is set and AGENTOS_REDIS_URL has no TLS; write rediss:// in the URL")
+    length = environ.get("AGENTOS_EVENTS_MAX_LENGTH") or "10000"
+    if not re.fullmatch(r"[0-9]{3,7}", length):
+        raise _invalid(f"AGENTOS_EVENTS_MAX_LENGTH {length!r} must be a whole number from 100 to 1000000")
+    return RedisSettings(url=url, ca_file=ca_file, events_max_length=int(length))
+
+
+def _database(environ: Environ, *, laptop: bool, events_of: str) -> DatabaseSettings:
     url = _secret_value(environ, "AGENTOS_DATABASE_URL", "sqlite:///agentos.db" if laptop else None)
     if url.startswith("sqlite:"):
         return DatabaseSettings(url=url)
@@ -187,7 +223,7 @@ def _database(environ: Environ, *, laptop: bool) -> DatabaseSettings:
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
         # agno writes the schema's name unquoted into its SQL.
         raise _invalid(f"AGENTOS_DATABASE_SCHEMA {schema!r} must be lower-case letters, digits and '_'")
-    return DatabaseSettings(url=url, schema=schema)
+    return DatabaseSettings(url=url, schema=schema, events_of=events_of)
 
 
 def _auth(environ: Environ, workspace: str, deployment: str, *, laptop: bool) -> AuthSettings:

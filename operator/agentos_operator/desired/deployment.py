@@ -16,7 +16,7 @@ from agentos_operator.naming import (
     deployment_labels,
     pod_selector,
 )
-from agentos_operator.resources.agent_deployment import AgentDeployment, EnvironmentVariable
+from agentos_operator.resources.agent_deployment import AgentDeployment, EnvironmentVariable, Redis
 from agentos_operator.resources.common import Object
 
 CONFIG_DIR = "/etc/agentos"
@@ -79,7 +79,7 @@ def _pod(deployment: AgentDeployment, workspace: str, source: PodSource) -> Obje
         "volumes": [
             {"name": "config", "configMap": {"name": source.config_map}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
-            *([_secrets_volume(deployment)] if deployment.model_keys else []),
+            *([_secrets_volume(deployment)] if deployment.file_keys else []),
         ],
     }
 
@@ -116,7 +116,7 @@ def _container(deployment: AgentDeployment, workspace: str, source: PodSource) -
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own empty directory
-            *([{"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True}] if deployment.model_keys else []),
+            *([{"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True}] if deployment.file_keys else []),
         ],
     }
 
@@ -142,6 +142,7 @@ def _environment(deployment: AgentDeployment, workspace: str, path_prefix: str) 
         {"name": "AGENTOS_SECRETS_DIR", "value": SECRETS_DIR},
         {"name": "AGENTOS_METRICS_PORT", "value": str(METRICS_PORT)},
         *([{"name": "AGENTOS_PATH_PREFIX", "value": path_prefix}] if path_prefix else []),
+        *(_redis(deployment.redis) if deployment.redis else ()),
         *workspace_credentials(),
         from_secret("AGENTOS_JWT_MAX_LIFETIME", JWT_SECRET, "max-lifetime-seconds"),
     ]
@@ -163,6 +164,17 @@ def _tracing(deployment: AgentDeployment, workspace: str) -> list[Object]:
     return [{"name": name, "value": value} for name, value in variables.items()]
 
 
+def _redis(redis: Redis) -> list[Object]:
+    """The URL is taken out of the environment by the runtime, as the database's is."""
+    authorities = redis.authorities
+    file = f"{SECRETS_DIR}/{authorities.name}/{authorities.key}" if authorities else ""
+    return [
+        from_secret("AGENTOS_REDIS_URL", redis.url.name, redis.url.key),
+        *([{"name": "AGENTOS_REDIS_CA_FILE", "value": file}] if file else []),
+        {"name": "AGENTOS_EVENTS_MAX_LENGTH", "value": str(redis.events_max_length)},
+    ]
+
+
 def _variable(variable: EnvironmentVariable) -> Object:
     if variable.secret is None:
         return {"name": variable.name, "value": variable.value}
@@ -170,7 +182,7 @@ def _variable(variable: EnvironmentVariable) -> Object:
 
 
 def _secrets_volume(deployment: AgentDeployment) -> Object:
-    """Model keys as files ``<secret>/<key>``: unlike the environment, they are not inherited by child processes."""
+    """Secrets as files ``<secret>/<key>``: unlike the environment, they are not inherited by child processes."""
     sources = [
         {
             "secret": {
@@ -178,6 +190,6 @@ def _secrets_volume(deployment: AgentDeployment) -> Object:
                 "items": [{"key": ref.key, "path": f"{name}/{ref.key}"} for ref in references],
             }
         }
-        for name, references in groupby(deployment.model_keys, key=lambda reference: reference.name)
+        for name, references in groupby(deployment.file_keys, key=lambda reference: reference.name)
     ]
     return {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}

@@ -29,6 +29,7 @@ from agentos_operator.reconcile.deployment_route import apply_route, is_settled,
 from agentos_operator.reconcile.main_api import ensure_api_ingress, remove_api_ingress
 from agentos_operator.reconcile.own_host import find_own_host, has_lost_host
 from agentos_operator.reconcile.pods import find_trouble
+from agentos_operator.reconcile.replicas import coordination_aspects
 from agentos_operator.reconcile.rollout import (
     AVAILABLE,
     ROUTE_READY,
@@ -133,7 +134,7 @@ async def _run(
         fields["url"] = objects.address.url(context.settings.routing)
         if found.access.control_plane:
             fields["controlPlane"] = {"endpoint": fields["url"], "id": agent_os_id(deployment.name, found.workspace)}
-    last = [route, own.aspect] if own.aspect else [route]
+    last = [route, *([own.aspect] if own.aspect else []), *coordination_aspects(deployment)]
     if not found.suspended:
         return [found.aspect, workload, *last], fields
     idle = Aspect(AVAILABLE, False, reasons.SUSPENDED, "Nobody answers, as asked for.")

@@ -40,6 +40,15 @@ class Tracing:
 
 
 @dataclass(frozen=True)
+class Redis:
+    """Where events go, and what replicas share their runs through."""
+
+    url: SecretKey
+    authorities: SecretKey | None
+    events_max_length: int
+
+
+@dataclass(frozen=True)
 class AgentDeployment:
     """One runtime of a workspace."""
 
@@ -53,6 +62,7 @@ class AgentDeployment:
     """Whether it is to be stopped by itself; its Workspace can be suspended as well."""
     resources: Resources
     env: tuple[EnvironmentVariable, ...]
+    redis: Redis | None
     content: Mapping[str, Any]
     """What the runtime compiles, untouched: agents, teams, workflows and limits, as far as the spec has them."""
     model_keys: tuple[SecretKey, ...]
@@ -73,7 +83,14 @@ class AgentDeployment:
     @property
     def secret_keys(self) -> tuple[SecretKey, ...]:
         """Every Secret key that must exist before a pod can start."""
-        return tuple(sorted({*self.model_keys, *(v.secret for v in self.env if v.secret is not None)}))
+        variables = (v.secret for v in self.env if v.secret is not None)
+        return tuple(sorted({*self.file_keys, *variables, *([self.redis.url] if self.redis else [])}))
+
+    @property
+    def file_keys(self) -> tuple[SecretKey, ...]:
+        """Secret keys that pods read as files, in a stable order."""
+        authorities = self.redis.authorities if self.redis else None
+        return tuple(sorted({*self.model_keys, *([authorities] if authorities else [])}))
 
 
 def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
@@ -88,6 +105,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         suspended=spec["suspended"],
         resources=Resources(quantities(spec["resources"]["requests"]), quantities(spec["resources"]["limits"])),
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
+        redis=_parse_redis(spec["redis"]) if "redis" in spec else None,
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
         model_keys=tuple(sorted(set(_model_keys((*spec["agents"], *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
@@ -99,9 +117,16 @@ def _parse_tracing(tracing: Mapping[str, Any] | None) -> Tracing | None:
 
 
 def _parse_variable(variable: Mapping[str, Any]) -> EnvironmentVariable:
-    reference = variable.get("secretKeyRef")
-    secret = SecretKey(reference["name"], reference["key"]) if reference else None
-    return EnvironmentVariable(variable["name"], variable.get("value"), secret)
+    return EnvironmentVariable(variable["name"], variable.get("value"), _secret_key(variable.get("secretKeyRef")))
+
+
+def _parse_redis(redis: Mapping[str, Any]) -> Redis:
+    url = redis["urlSecretRef"]
+    return Redis(SecretKey(url["name"], url["key"]), _secret_key(redis.get("caSecretRef")), redis["eventsMaxLength"])
+
+
+def _secret_key(reference: Mapping[str, Any] | None) -> SecretKey | None:
+    return SecretKey(reference["name"], reference["key"]) if reference else None
 
 
 def _model_keys(components: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:

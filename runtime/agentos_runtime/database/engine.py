@@ -6,6 +6,8 @@ password.
 from __future__ import annotations
 
 import select
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.engine import AdaptedConnection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -62,7 +65,16 @@ def create_engine(settings: DatabaseSettings) -> AsyncEngine:
         },
     )
     event.listen(engine.sync_engine, "checkout", _refuse_cut_connection)
+    if settings.events_of:
+        event.listen(engine.sync_engine, "connect", partial(_name_deployment, settings.events_of))
     return engine
+
+
+def _name_deployment(deployment: str, connection: DBAPIConnection, _: object) -> None:
+    """Tell the triggers of the outbox whose runs are written; once for each connection of the pool."""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SELECT set_config('agentos.deployment', %s, false)", (deployment,))
+    connection.commit()
 
 
 def _refuse_cut_connection(connection: AdaptedConnection, *_: object) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from agentos_runtime.database import outbox
 from agentos_runtime.errors import Reason, StartupError
 from agentos_runtime.settings import DatabaseSettings
 
@@ -56,6 +57,10 @@ def migrate(settings: DatabaseSettings) -> None:
         with psycopg.connect(settings.url, connect_timeout=settings.connect_seconds, **_KEEPALIVE) as connection:
             if not _is_noted(connection, settings.schema):
                 _migrate_alone(connection, settings)
+                connection.commit()
+            if settings.events_of and not outbox.is_installed(connection, settings.schema):
+                _lock(connection, settings.schema)
+                outbox.install(connection, settings.schema)
     except (*AWAY, StartupError):
         raise
     except Exception as error:  # agno's migrations raise anything

@@ -135,3 +135,35 @@ def test_a_program_that_a_tool_starts_cannot_read_the_processes_environment() ->
     ask = "import ctypes, agentos_runtime.hardening as h; h.hide_process(); print(ctypes.CDLL(None).prctl(3))"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, check=True, text=True)
     assert done.stdout == "0\n"
+
+
+def test_redis_is_named_by_one_url_that_no_tool_finds_afterwards() -> None:
+    environ = POD | {"AGENTOS_REDIS_URL": "rediss://acme:planted-too@redis:6379/0", "AGENTOS_REDIS_CA_FILE": "/ca.crt"}
+    settings = settings_from(environ)
+    assert settings.redis is not None
+    assert (settings.redis.ca_file, settings.redis.events_max_length) == (Path("/ca.crt"), 10000)
+    assert settings.database.events_of == "support"
+    assert "planted-too" not in str(environ) + repr(settings)
+
+
+def test_without_redis_nothing_is_noted() -> None:
+    settings = settings_from(dict(POD))
+    assert (settings.redis, settings.database.events_of) == (None, "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"AGENTOS_REDIS_URL": "redis:6379"},
+        {"AGENTOS_REDIS_URL": "unix:///run/redis.sock"},
+        {"AGENTOS_REDIS_URL": "rediss://:planted@redis:6379/0?ssl_cert_reqs=none"},
+        {"AGENTOS_REDIS_URL": "redis://:planted@redis:6379/0", "AGENTOS_REDIS_CA_FILE": "/ca.crt"},
+        {"AGENTOS_REDIS_URL": "redis://:planted@redis:6379/0", "AGENTOS_EVENTS_MAX_LENGTH": "-1"},
+    ],
+    ids=["no scheme", "a socket", "verification turned off", "authorities without TLS", "a negative length"],
+)
+def test_a_redis_that_cannot_be_meant_is_refused_without_its_password(changes: dict[str, str]) -> None:
+    with pytest.raises(StartupError, match="AGENTOS_") as refused:
+        settings_from(POD | changes)
+    assert refused.value.reason == "InvalidSettings"
+    assert "planted" not in refused.value.message

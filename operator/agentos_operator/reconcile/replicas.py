@@ -1,0 +1,26 @@
+"""Whether the replicas of a deployment behave as one. Told, and never in the way of Ready: a request that is
+answered in one piece is served alike by any replica."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agentos_operator import reasons
+from agentos_operator.conditions import Aspect, failed, held
+from agentos_operator.resources.agent_deployment import AgentDeployment
+
+REPLICAS_COORDINATED = "ReplicasCoordinated"
+
+
+def coordination_aspects(deployment: AgentDeployment) -> list[Aspect]:
+    """Nothing about a single replica, which has nobody to agree with."""
+    if deployment.replicas < 2:
+        return []
+    if deployment.redis:
+        message = "Replicas cancel and resume each other's runs through Redis."
+        return [replace(held(REPLICAS_COORDINATED, message), required=False)]
+    message = (
+        f"With {deployment.replicas} replicas and no spec.redis, a request to cancel or to resume a run works only "
+        "on the replica that the run is on. Set spec.redis, or spec.replicas to 1."
+    )
+    return [replace(failed(REPLICAS_COORDINATED, reasons.NO_REDIS, message), required=False)]

@@ -1,0 +1,50 @@
+"""All that a deployment with a Redis does with it. Called by `create_app`, which imports nothing of it otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from agentos_runtime.coordination.clients import Clients, connect
+from agentos_runtime.coordination.share import share_runs
+from agentos_runtime.events.publisher import Publisher
+from agentos_runtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What runs beside the requests."""
+
+    clients: Clients
+    publisher: Publisher | None
+    """None on a laptop, whose database has no outbox."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def start(self) -> None:
+        """Begin; it ends with the event loop."""
+        self._begin(self.clients.guard.watch(self.clients.probe.ping))
+        if self.publisher:
+            self._begin(self.publisher.run())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+def share(settings: Settings, engine: AsyncEngine) -> Shared:
+    """Set up everything; nothing is opened yet."""
+    if settings.redis is None:
+        raise ValueError("settings without Redis")
+    clients = connect(settings.redis)
+    publisher = None
+    if settings.database.events_of:
+        publisher = Publisher(settings, clients, settings.redis.events_max_length)
+        event.listen(engine.sync_engine, "commit", publisher.wake)
+    share_runs(settings, clients)
+    return Shared(clients, publisher)

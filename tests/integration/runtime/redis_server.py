@@ -1,0 +1,109 @@
+"""A Redis of one's own on loopback, which a test may pause, kill or starve."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from local import debian
+
+PASSWORD = "planted-redis-password"
+
+
+@dataclass
+class RedisProcess:
+    """Debian's package, with a password, nothing on disk."""
+
+    port: int
+    folder: Path
+    options: Sequence[str] = ()
+    scheme: str = "redis"
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        host = "localhost" if self.scheme == "rediss" else "127.0.0.1"  # the name that a certificate can have
+        return f"{self.scheme}://default:{PASSWORD}@{host}:{self.port}/0"
+
+    def client(self, **options: Any) -> redis.Redis:
+        """The test's own."""
+        return redis.Redis.from_url(self.url, protocol=2, decode_responses=True, **options)
+
+    def start(self, **client: Any) -> None:
+        """Start it and wait until it answers."""
+        port = ["--port", "0", "--tls-port"] if self.scheme == "rediss" else ["--port"]
+        fixed = ["--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD]
+        with (self.folder / "redis.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                ["redis-server", *port, str(self.port), *fixed, *self.options],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+            )
+        deadline = time.monotonic() + 30
+        with self.client(**client) as asking:
+            while True:
+                try:
+                    asking.ping()
+                except redis.RedisError:
+                    assert time.monotonic() < deadline, (self.folder / "redis.log").read_text()
+                    time.sleep(0.05)
+                else:
+                    return
+
+    def pause(self) -> None:
+        """It is there, accepts connections, and answers nothing."""
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self._pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Gone with all that it held."""
+        if self.process:
+            self.process.kill()
+            self.process.wait(10)
+            self.process = None
+
+    def events(self, workspace: str = "acme") -> list[dict[str, Any]]:
+        """What the workspace's stream holds, oldest first."""
+        with self.client() as client:
+            entries: Any = client.xrange(f"agentos:{workspace}:events")
+        return [json.loads(fields["event"]) for _, fields in entries]
+
+    def await_events(self, *types: str, run_id: str, seconds: float = 20) -> list[dict[str, Any]]:
+        """The events of one run, once there are all of these types; fails with what there is instead."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = [each for each in self.events() if each["data"].get("run_id") == run_id]
+            if {f"agentos.{type_}" for type_ in types} <= {each["type"] for each in found}:
+                return found
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+
+    @property
+    def _pid(self) -> int:
+        assert self.process
+        return self.process.pid
+
+
+@contextmanager
+def running(folder: Path, port: int, *options: str) -> Iterator[RedisProcess]:
+    """A server for the time of a test."""
+    debian.ensure(debian.REDIS)
+    server = RedisProcess(port, folder, options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()

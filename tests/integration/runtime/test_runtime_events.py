@@ -1,0 +1,179 @@
+"""Events in a Redis Stream: what the platform's event bus sees of runs, and what runs notice of Redis: nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.integration.runtime import redis_server
+from tests.integration.runtime.redis_server import RedisProcess
+
+if TYPE_CHECKING:
+    from tests.integration.runtime.conftest import Database, Process
+
+Start = Callable[..., "Process"]
+
+
+@pytest.fixture
+def redis(tmp_path: Path, free_port: int) -> Iterator[RedisProcess]:
+    with redis_server.running(tmp_path, free_port) as server:
+        yield server
+
+
+@pytest.fixture
+def alice(start: Start, redis: RedisProcess, token: Callable[..., str]) -> Iterator[httpx.Client]:
+    """A user of a runtime that has the Redis."""
+    runtime = start(AGENTOS_REDIS_URL=redis.url)
+    runtime.wait_until("/readyz")
+    with httpx.Client(base_url=runtime.url, headers={"Authorization": f"Bearer {token()}"}, timeout=60) as client:
+        yield client
+    runtime.stop()
+    assert redis_server.PASSWORD not in runtime.output
+
+
+def run(client: httpx.Client, message: str, **form: str) -> dict[str, Any]:
+    response = client.post("/agents/support/runs", data={"message": message, "stream": "false", **form})
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def types(events: list[dict[str, Any]]) -> list[str]:
+    return [event["type"].removeprefix("agentos.") for event in events]
+
+
+def waiting(database: Database) -> int:
+    (row,) = database.rows("SELECT count(*) FROM agentos_runtime_events")
+    return int(row[0])
+
+
+def test_a_run_is_told_from_start_to_end_without_what_was_said(alice: httpx.Client, redis: RedisProcess) -> None:
+    answer = run(alice, "my secret question")
+    events = redis.await_events("run.started", "run.completed", run_id=answer["run_id"])
+    assert types(events) == ["run.started", "run.completed"]
+    last = events[-1]
+    assert {name: last[name] for name in ("specversion", "source", "subject")} == {
+        "specversion": "1.0",
+        "source": "/workspaces/acme/deployments/support",
+        "subject": answer["run_id"],
+    }
+    assert last["data"] == {
+        "version": 1,
+        "workspace": "acme",
+        "deployment": "support",
+        "run_id": answer["run_id"],
+        "session_id": answer["session_id"],
+        "agent_id": "support",
+        "user_id": "alice",
+    }
+    assert "secret question" not in json.dumps(redis.events())
+
+
+def test_a_run_that_waits_for_a_person_is_told_as_paused_and_then_as_completed(
+    alice: httpx.Client, redis: RedisProcess
+) -> None:
+    paused = run(alice, 'call divide {"a": 6, "b": 2}')
+    redis.await_events("run.paused", run_id=paused["run_id"])
+    tools = json.dumps([{**paused["tools"][0], "confirmed": True}])
+    alice.post(
+        f"/agents/support/runs/{paused['run_id']}/continue",
+        data={"tools": tools, "session_id": paused["session_id"], "stream": "false"},
+    )
+    events = redis.await_events("run.completed", run_id=paused["run_id"])
+    assert types(events) == ["run.started", "run.paused", "run.completed"]
+
+
+def test_a_run_whose_model_fails_is_told_as_failed(alice: httpx.Client, redis: RedisProcess) -> None:
+    failed = run(alice, "fail 400")
+    assert types(redis.await_events("run.failed", run_id=failed["run_id"])) == ["run.started", "run.failed"]
+
+
+def test_a_background_run_is_told_while_it_goes_on(alice: httpx.Client, redis: RedisProcess) -> None:
+    accepted = run(alice, "think 5", background="true")
+    assert types(redis.await_events("run.started", run_id=accepted["run_id"])) == ["run.started"]
+    redis.await_events("run.completed", run_id=accepted["run_id"])
+
+
+@pytest.mark.parametrize(
+    ("stop", "recover"), [("kill", "start"), ("pause", "go_on")], ids=["that is killed", "that hangs"]
+)
+def test_a_redis_holds_up_no_run_and_is_told_later(
+    alice: httpx.Client, redis: RedisProcess, stop: str, recover: str
+) -> None:
+    run(alice, "warm")
+    getattr(redis, stop)()
+    time.sleep(2)  # for the guard to notice: what a run costs is asked for an outage, not for its first second
+    began = time.monotonic()
+    answers = [run(alice, f"number {n}") for n in range(5)]
+    took = time.monotonic() - began
+    assert [answer["status"] for answer in answers] == ["COMPLETED"] * 5
+    assert took < 5, took
+    getattr(redis, recover)()
+    for answer in answers:
+        redis.await_events("run.started", "run.completed", run_id=answer["run_id"])
+
+
+def test_a_full_redis_holds_up_no_run_and_is_told_later(alice: httpx.Client, redis: RedisProcess) -> None:
+    with redis.client() as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", "1")
+        answer = run(alice, "while it is full")
+        assert answer["status"] == "COMPLETED"
+        client.config_set("maxmemory", "0")
+    redis.await_events("run.completed", run_id=answer["run_id"])
+
+
+def test_what_a_killed_runtime_has_not_told_is_told_by_the_next(
+    start: Start, redis: RedisProcess, token: Callable[..., str], database: Database
+) -> None:
+    redis.kill()
+    first = start(AGENTOS_REDIS_URL=redis.url)
+    first.wait_until("/readyz")
+    headers = {"Authorization": f"Bearer {token()}"}
+    with httpx.Client(base_url=first.url, headers=headers, timeout=60) as client:
+        answer = run(client, "before the end")
+    first.process.kill()
+    first.process.wait(10)
+    assert waiting(database) == 2
+    redis.start()
+    start(AGENTOS_REDIS_URL=redis.url).wait_until("/readyz")
+    redis.await_events("run.started", "run.completed", run_id=answer["run_id"])
+
+
+def test_a_deployment_without_redis_leaves_nothing_behind(
+    start: Start, redis: RedisProcess, token: Callable[..., str], database: Database
+) -> None:
+    start(AGENTOS_REDIS_URL=redis.url).wait_until("/readyz")
+    without = start()
+    without.wait_until("/readyz")
+    with httpx.Client(base_url=without.url, headers={"Authorization": f"Bearer {token()}"}, timeout=60) as client:
+        assert run(client, "nobody is told")["status"] == "COMPLETED"
+    assert waiting(database) == 0
+
+
+def test_events_beyond_what_the_stream_keeps_are_dropped_and_counted(
+    start: Start, redis: RedisProcess, token: Callable[..., str], database: Database
+) -> None:
+    redis.kill()
+    runtime = start(AGENTOS_REDIS_URL=redis.url, AGENTOS_EVENTS_MAX_LENGTH="100")
+    runtime.wait_until("/readyz")
+    database.execute(
+        "INSERT INTO agentos_runtime_events (event_id, deployment, type, at, data)"
+        " SELECT gen_random_uuid(), 'support', 'run.started', now(), '{}' FROM generate_series(1, 150)"
+    )
+    deadline = time.monotonic() + 20
+    while waiting(database) > 100:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    redis.start()
+    redis_told: list[dict[str, Any]] = []
+    while not redis_told:
+        assert time.monotonic() < deadline
+        redis_told = [event for event in redis.events() if event["type"] == "agentos.events.dropped"]
+        time.sleep(0.1)
+    assert redis_told[0]["data"]["count"] == 60
