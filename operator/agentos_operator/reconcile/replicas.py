@@ -17,10 +17,10 @@ def coordination_aspects(deployment: AgentDeployment) -> list[Aspect]:
     if deployment.replicas < 2:
         return []
     if deployment.redis:
-        message = "Replicas cancel and resume each other's runs through Redis."
+        message = "Replicas cancel and resume each other's runs through spec.events.redis."
         return [replace(held(REPLICAS_COORDINATED, message), required=False)]
     message = (
-        f"With {deployment.replicas} replicas and no spec.redis, a request to cancel or to resume a run works only "
-        "on the replica that the run is on. Set spec.redis, or spec.replicas to 1."
+        f"With {deployment.replicas} replicas and no spec.events.redis, a request to cancel or to resume a run works"
+        " only on the replica that the run is on. Set spec.events.redis, or spec.replicas to 1."
     )
     return [replace(failed(REPLICAS_COORDINATED, reasons.NO_REDIS, message), required=False)]

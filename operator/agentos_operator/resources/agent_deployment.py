@@ -105,7 +105,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         suspended=spec["suspended"],
         resources=Resources(quantities(spec["resources"]["requests"]), quantities(spec["resources"]["limits"])),
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
-        redis=_parse_redis(spec["redis"]) if "redis" in spec else None,
+        redis=_parse_events(spec["events"]) if "events" in spec else None,
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
         model_keys=tuple(sorted(set(_model_keys((*spec["agents"], *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
@@ -120,9 +120,10 @@ def _parse_variable(variable: Mapping[str, Any]) -> EnvironmentVariable:
     return EnvironmentVariable(variable["name"], variable.get("value"), _secret_key(variable.get("secretKeyRef")))
 
 
-def _parse_redis(redis: Mapping[str, Any]) -> Redis:
+def _parse_events(events: Mapping[str, Any]) -> Redis:
+    redis = events["redis"]
     url = redis["urlSecretRef"]
-    return Redis(SecretKey(url["name"], url["key"]), _secret_key(redis.get("caSecretRef")), redis["eventsMaxLength"])
+    return Redis(SecretKey(url["name"], url["key"]), _secret_key(redis.get("caSecretRef")), events["maxLength"])
 
 
 def _secret_key(reference: Mapping[str, Any] | None) -> SecretKey | None:

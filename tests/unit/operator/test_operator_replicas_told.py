@@ -35,15 +35,15 @@ def test_replicas_with_a_redis_behave_as_one(body: dict[str, Any]) -> None:
 
 
 def test_replicas_without_a_redis_are_ready_and_told_what_does_not_work(body: dict[str, Any]) -> None:
-    del body["spec"]["redis"]
+    del body["spec"]["events"]
     (aspect,) = told(body)
     assert (aspect.holds, aspect.reason, aspect.required) == (False, "NoRedis", False)
     assert "cancel" in aspect.message
-    assert "spec.redis" in aspect.message
+    assert "spec.events.redis" in aspect.message
 
 
 def test_one_replica_needs_no_redis_and_hears_nothing_of_it(body: dict[str, Any]) -> None:
-    del body["spec"]["redis"]
+    del body["spec"]["events"]
     body["spec"]["replicas"] = 1
     assert told(body) == []
 
