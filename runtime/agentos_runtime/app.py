@@ -2,7 +2,7 @@
 
 From outside to inside: observers, request id and log line, path prefix, answers to browsers' questions of origin,
 probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, the database gate,
-callers who leave, heartbeats, failed runs, approvals, agno.
+callers who leave, heartbeats, failed runs, cancellations, approvals, agno.
 """
 
 from __future__ import annotations
@@ -103,6 +103,8 @@ def create_app(
     shared = _shared(settings, engine) if settings.redis else None
     agno = _agent_os(settings, spec, components, database, _authorization(internal, public), queue).get_app()
     served = _approvals(agno, spec, database, claims)
+    if shared:
+        served = shared.around(served)
 
     async def work() -> None:
         await asyncio.to_thread(_load_models, components)

@@ -99,7 +99,7 @@ class RedisSettings:
     """Authorities that a `rediss://` server's certificate is verified by; None trusts those of the image."""
     events_max_length: int = 10_000
     """About how many events the stream keeps, read or not."""
-    timeout_seconds: float = 1.0
+    timeout_seconds: float = 2.0
     """After so long without an answer Redis counts as away, and nobody waits for it until it answers again."""
 
 

@@ -13,6 +13,9 @@ from redis.retry import Retry
 from agentos_runtime.coordination.guard import FAILURES, Guard
 from agentos_runtime.settings import RedisSettings
 
+_MOST_CONNECTIONS = 10_000
+"""Whoever follows a run holds one; redis-py would refuse the hundred and first."""
+
 
 @dataclass(frozen=True)
 class Clients:
@@ -46,6 +49,7 @@ def _options(settings: RedisSettings) -> dict[str, Any]:
         "socket_connect_timeout": settings.timeout_seconds,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
+        "max_connections": _MOST_CONNECTIONS,
     }
     if settings.url.startswith("rediss:"):
         options |= {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
@@ -64,7 +68,7 @@ class _Guarded:
         try:
             await super()._connect()  # type: ignore[misc]
         except FAILURES as error:
-            self.guard.lost(error)
+            self.guard.judge(error)
             raise
 
     async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
@@ -75,7 +79,7 @@ class _Guarded:
         try:
             return await super().read_response(*args, **kwargs)  # type: ignore[misc]
         except FAILURES as error:
-            self.guard.lost(error)
+            self.guard.judge(error)
             raise
 
 
@@ -89,7 +93,7 @@ class _GuardedBlocking:
         try:
             return super()._connect()  # type: ignore[misc]
         except FAILURES as error:
-            self.guard.lost(error)
+            self.guard.judge(error)
             raise
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
@@ -100,5 +104,5 @@ class _GuardedBlocking:
         try:
             return super().read_response(*args, **kwargs)  # type: ignore[misc]
         except FAILURES as error:
-            self.guard.lost(error)
+            self.guard.judge(error)
             raise

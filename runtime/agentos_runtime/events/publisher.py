@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
 from agentos_runtime.coordination.clients import Clients
 from agentos_runtime.coordination.guard import FAILURES
@@ -65,7 +65,7 @@ class Publisher:
         try:
             self._guard.check()
             more = await self._publish()
-        except (RedisError, *FAILURES) as error:
+        except FAILURES as error:
             self._complain(error)
             await self._keep_bounded()
             return _RETRY_SECONDS
@@ -123,7 +123,7 @@ class Publisher:
 
     def _complain(self, error: Exception | None) -> None:
         """Once for each thing that goes wrong, and once when nothing does any more."""
-        what = type(error).__name__ if error else ""
+        what = _name(error) if error else ""
         if what == self._complaint:
             return
         self._complaint = what
@@ -131,3 +131,9 @@ class Publisher:
             _LOG.warning("events wait in the database: %s", what)
         else:
             _LOG.info("events are published again")
+
+
+def _name(error: Exception) -> str:
+    """What went wrong: Redis' own word for it, where it has one, and never more of what it says."""
+    said = str(error).partition(" ")[0]
+    return said if isinstance(error, ResponseError) and said.isupper() else type(error).__name__
