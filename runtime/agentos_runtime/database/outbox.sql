@@ -33,9 +33,13 @@ BEGIN
 	ids := jsonb_build_object('run_id', NEW.run_id, 'session_id', NEW.session_id, 'agent_id', NEW.agent_id,
 		'team_id', NEW.team_id, 'workflow_id', NEW.workflow_id, 'parent_run_id', NEW.parent_run_id,
 		'user_id', NEW.user_id);
-	IF TG_OP = 'INSERT' THEN
+	-- A run in the foreground is written when it pauses or ends, one in the background while it waits for its turn.
+	IF TG_OP = 'INSERT' AND NEW.status IS DISTINCT FROM 'PENDING' THEN
 		PERFORM {schema}.agentos_runtime_note('run.started', md5(NEW.run_id || ':run.started')::uuid,
 			to_timestamp(NEW.created_at), ids);
+	ELSIF TG_OP = 'UPDATE' AND OLD.status = 'PENDING' AND NEW.status IN ('RUNNING', 'PAUSED', 'COMPLETED') THEN
+		PERFORM {schema}.agentos_runtime_note('run.started', md5(NEW.run_id || ':run.started')::uuid,
+			clock_timestamp(), ids);
 	ELSIF NEW.status IS NOT DISTINCT FROM OLD.status AND (kind IS DISTINCT FROM 'run.paused'
 		OR jsonb_path_query_array(NEW.run_data, '$.tools[*].tool_call_id')
 			= jsonb_path_query_array(OLD.run_data, '$.tools[*].tool_call_id')) THEN

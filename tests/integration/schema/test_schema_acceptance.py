@@ -111,6 +111,14 @@ def test_tracing_needs_no_more_than_an_endpoint_and_takes_credentials_from_a_sec
     assert stored["observability"]["tracing"] == traced["tracing"] | {"samplePercent": 100, "content": False}
 
 
+def test_events_need_no_more_than_a_secret_with_the_url_of_a_redis(
+    api_server: ApiServer, namespace: str, fresh_name: Callable[[], str]
+) -> None:
+    redis = {"urlSecretRef": {"name": "platform-redis", "key": "url"}}
+    stored = api_server.create(deployment(fresh_name(), replicas=3, events={"redis": redis}))["spec"]
+    assert stored["events"] == {"redis": redis, "maxLength": 10000}
+
+
 def test_options_of_a_toolkit_are_kept_as_they_are(
     api_server: ApiServer, namespace: str, fresh_name: Callable[[], str]
 ) -> None:

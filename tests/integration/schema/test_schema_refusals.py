@@ -27,6 +27,11 @@ def egress(**rule: Any) -> Object:
     return workspace(network={"egress": [rule]})
 
 
+def events(redis: Object | None = None, **values: Any) -> Object:
+    """An AgentDeployment whose events go to a Redis."""
+    return deployment(events={"redis": redis or {"urlSecretRef": SECRET}} | values)
+
+
 MEMBER = {"kind": "User", "name": "alice@example.com", "role": "Viewer"}
 
 
@@ -318,6 +323,33 @@ DEPLOYMENTS = [
         tracing({"name": "OTEL_TRACES_SAMPLER", "value": "always_on"}),
         "leave those OTEL_ variables out of spec.env",
     ),
+    case("events that go nowhere", deployment(events={}), "spec.events.redis", "Required"),
+    case("a Redis without a URL", events({"caSecretRef": SECRET}), "spec.events.redis.urlSecretRef", "Required"),
+    case(
+        "a URL of a Redis in clear text",
+        events({"url": "redis://planted@redis"}),
+        'unknown field "spec.events.redis.url"',
+    ),
+    case(
+        "an operator's Secret as the URL of a Redis",
+        events({"urlSecretRef": {"name": "agentos-database", "key": "url"}}),
+        "spec.events.redis.urlSecretRef",
+        "are the operator's",
+    ),
+    case(
+        "an operator's Secret as the authorities of a Redis",
+        events({"urlSecretRef": SECRET, "caSecretRef": {"name": "agentos-jwt", "key": "ca"}}),
+        "spec.events.redis.caSecretRef",
+        "are the operator's",
+    ),
+    case(
+        "a Secret of another namespace as the URL of a Redis",
+        events({"urlSecretRef": SECRET | {"namespace": "ws-other"}}),
+        'unknown field "spec.events.redis.urlSecretRef.namespace"',
+    ),
+    case("a stream of almost no events", events(maxLength=99), "maxLength", "greater than or equal to 100"),
+    case("a stream of all events", events(maxLength=1000001), "maxLength", "less than or equal to 1000000"),
+    case("a webhook for events", events(webhook={"url": "https://e"}), 'unknown field "spec.events.webhook"'),
     case("two own hosts", deployment(routing={"host": ["a.example.com", "b.example.com"]}), "spec.routing.host"),
     case("a deployment without a spec", without_spec(deployment()), "spec: Required value"),
     case("a deployment with an empty spec", {**deployment(), "spec": {}}, "spec.agents: Required value"),
