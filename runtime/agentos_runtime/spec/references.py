@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from agentos_runtime.errors import Reason, StartupError, did_you_mean
 from agentos_runtime.spec.model import AgentSpec, Spec, StepSpec
 
-
 MOST_PARTS = 2_000
 """Places that name somebody, counted with all that is in whom they name. Each becomes an object of its own, and a team
 in two teams that are in two teams is there four times: without a bound a short document fills the memory."""
