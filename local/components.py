@@ -4,6 +4,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from local.pki import Authority
 
@@ -28,6 +29,8 @@ class ControlPlane:
     manager_port: int = 10257
     pods: bool = True
     """False for tests without nodes: no scheduler, and only controllers that need no pods."""
+    audited: bool = False
+    """Whether the API server notes who wrote what."""
 
     @property
     def pki(self) -> Authority:
@@ -39,10 +42,28 @@ class ControlPlane:
         """Where etcd listens for clients: always loopback."""
         return f"http://127.0.0.1:{self.etcd_port}"
 
+    @property
+    def audit_policy(self) -> Path:
+        """What the API server is to note; it lies there before the API server starts."""
+        return self.folder / "audit-policy.yaml"
+
+    @property
+    def audit_log(self) -> Path:
+        """One JSON object per line: https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/"""
+        return self.folder / "audit.log"
+
     def kubeconfig(self, name: str) -> Path:
         """The kubeconfig of a component or of the admin."""
         return self.folder / "kubeconfigs" / f"{name}.yaml"
 
+
+AUDIT_POLICY: dict[str, Any] = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "verbs": ["create", "update", "patch", "delete", "deletecollection"]}],
+}
+"""Writes, without what was written."""
 
 _WITHOUT_PODS = (
     "namespace-controller,garbage-collector-controller,resourcequota-controller,serviceaccount-controller,"
@@ -96,6 +117,11 @@ def apiserver(plane: ControlPlane) -> list[str]:
         "--max-mutating-requests-inflight=400",
         "--shutdown-delay-duration=0s",
         "--profiling=false",
+        *(
+            [f"--audit-policy-file={plane.audit_policy}", f"--audit-log-path={plane.audit_log}"]
+            if plane.audited
+            else []
+        ),
     ]
 
 

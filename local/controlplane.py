@@ -7,6 +7,7 @@ etcd, kube-apiserver and a kube-controller-manager with the controllers that nee
 garbage collection, quota, service accounts). All of it ends with the calling process, however that ends.
 """
 
+import json
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from local import components, debian, paths, toolchain
 from local.api import Api
-from local.components import ControlPlane
+from local.components import AUDIT_POLICY, ControlPlane
 from local.pki import CLIENTS, Authority, Identity
 from local.steps import tail, wait_until
 
@@ -25,17 +26,19 @@ ADVICE = "Look into the quoted log; free memory and disk space are the usual sus
 
 
 @contextmanager
-def running(*, pods: bool = False) -> Iterator[ControlPlane]:
+def running(*, pods: bool = False, audited: bool = False) -> Iterator[ControlPlane]:
     """Start a control plane, hand it out when it is ready, and leave nothing behind.
 
-    With `pods` it has a scheduler and all controllers, for nodes that the caller brings.
+    With `pods` it has a scheduler and all controllers, for nodes that the caller brings. If `audited`, it
+    notes every write in `audit_log`.
     """
     debian.ensure(debian.CONTROL_PLANE)
     binaries = toolchain.ensure(("kube-apiserver", "kube-controller-manager", *(("kube-scheduler",) if pods else ())))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentos-controlplane-")))
         server, etcd, peer, manager = free_ports(4)
-        plane = ControlPlane(binaries, folder, "127.0.0.1", server, etcd, peer, manager, pods)
+        plane = ControlPlane(binaries, folder, "127.0.0.1", server, etcd, peer, manager, pods, audited)
+        plane.audit_policy.write_text(json.dumps(AUDIT_POLICY))
         make_credentials(plane, ("127.0.0.1", "localhost"))
         stack.enter_context(_process("etcd", components.etcd(plane), folder))
         stack.enter_context(_process("kube-apiserver", components.apiserver(plane), folder))

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
-from agentos_operator.clients.kinds import KINDS, LEASE
 from bench import circumstances, workspace
 from bench.agent import API_VERSION
 from bench.arithmetic import percentile
 from bench.catalog import by_name
 from bench.kubernetes import ADVICE, Kubernetes, Object
 from bench.results import Entry, entry
-from bench.scale import world
-from bench.scale.world import World
-from local.api import endpoint, has_condition
+from bench.scale import world, writes
+from bench.scale.world import USER, World
+from local.api import has_condition
 from local.steps import StepFailedError, say
 
 READY_SECONDS = 600.0
 IN_FLIGHT = 20
 """Workspaces that are applied at the same time, as one `kubectl apply` of a folder or a GitOps controller would."""
 MIB = 2**20
-_WRITES = re.compile(
-    r"^apiserver_request_total\{[^}]*[{,]resource=\"(?P<resource>[^\"]*)\""
-    r"[^}]*,verb=\"(?:APPLY|PATCH|POST|PUT|DELETE)\"[^}]*\} (?P<n>\S+)$",
-    re.MULTILINE,
-)
-OWNED = {kind.plural for kind in KINDS.values()} - {LEASE.plural}
-"""Resources that the operator writes; its Lease is renewed all the time, as that of every controller."""
 
 
 @dataclass(frozen=True)
@@ -147,28 +136,15 @@ class _Watch:
 async def _rest(place: World, seconds: float) -> dict[str, Any]:
     """What goes on while nobody asks for anything, after a while for things to settle."""
     await asyncio.sleep(seconds)
-    writes, cpu, began = _writes(place), place.operator.cpu_seconds(), time.monotonic()
+    offset, cpu, began = place.audit.stat().st_size, place.operator.cpu_seconds(), time.monotonic()
     await asyncio.sleep(seconds)
     passed = time.monotonic() - began
-    after = _writes(place)
-    counted = {name: n - writes.get(name, 0) for name, n in after.items() if n != writes.get(name, 0)}
+    found = writes.since(place.audit, offset)
+    own = writes.by_resource(found, USER)
     return {
         "rss_mb": place.operator.memory()["rss"] * MIB / 1e6,
         "cpu_percent": (place.operator.cpu_seconds() - cpu) / passed * 100,
-        "writes_per_minute": sum(counted.values()) / passed * 60,
-        "writes": counted,
+        "writes_per_minute": sum(own.values()) / passed * 60,
+        "writes": own,
+        "writes_of_all": writes.by_user(found),
     }
-
-
-def _writes(place: World) -> Mapping[str, int]:
-    server, tls = endpoint(place.kubeconfig)
-    return writes(httpx.get(f"{server.geturl()}/metrics", verify=tls, timeout=30).text)
-
-
-def writes(metrics: str) -> Mapping[str, int]:
-    """Writes to owned resources that the API server has taken, by resource; from its own metrics."""
-    counted: dict[str, int] = {}
-    for match in _WRITES.finditer(metrics):
-        if match["resource"] in OWNED:
-            counted[match["resource"]] = counted.get(match["resource"], 0) + int(float(match["n"]))
-    return counted

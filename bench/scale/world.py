@@ -26,6 +26,8 @@ from local.steps import StepFailedError, run, wait_until
 Object = dict[str, Any]
 SYSTEM = "agentos-system"
 ACCOUNT = "agentos-operator"
+USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
+"""How the API server calls the operator."""
 ADVICE = "The quoted message says why; nothing was written to the results."
 _ROLE, _PASSWORD, _DATABASE = "agentos_operator", "bench-password", "agentos"
 _HTTP_ROUTE = "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
@@ -42,6 +44,8 @@ class World:
     database: PostgresProcess
     log: Path
     """The operator's."""
+    audit: Path
+    """Who wrote what, as the API server notes it."""
 
 
 @contextmanager
@@ -50,7 +54,7 @@ def running() -> Iterator[World]:
     binaries = toolchain.ensure(("kubectl", "helm", "kwok"))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentos-scale-")))
-        plane = stack.enter_context(controlplane.running(pods=True))
+        plane = stack.enter_context(controlplane.running(pods=True, audited=True))
         admin = plane.kubeconfig("admin")
         database = stack.enter_context(postgres.running(17, {"max_connections": "200"}))
         _make_database(database)
@@ -62,7 +66,7 @@ def running() -> Iterator[World]:
         operator = _operator(binaries, admin, folder, database)
         operator.start()
         stack.callback(operator.stop)
-        yield World(admin, operator, database, operator.log)
+        yield World(admin, operator, database, operator.log, plane.audit_log)
 
 
 def _make_database(database: PostgresProcess) -> None:

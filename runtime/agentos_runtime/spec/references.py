@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from agentos_runtime.errors import Reason, StartupError, did_you_mean
 from agentos_runtime.spec.model import AgentSpec, Spec, StepSpec
 
+MOST_PARTS = 2_000
+"""Places that name somebody, counted with all that is in whom they name. Each becomes an object of its own, and a team
+in two teams that are in two teams is there four times: without a bound a short document fills the memory."""
+
 
 @dataclass(frozen=True)
 class _Use:
@@ -26,6 +30,7 @@ def check_references(spec: Spec) -> None:
         for use in places:
             _check_exists(use, known)
     _check_cycles(uses)
+    _check_size(uses)
     _check_waiting(spec, uses)
 
 
@@ -79,15 +84,41 @@ def _one(kind: str) -> str:
 def _check_cycles(uses: Mapping[str, Sequence[_Use]]) -> None:
     """A team that is its own member, a workflow that is its own step, at whatever distance."""
 
+    followed: set[str] = set()  # or what is named from many places would be followed from each
+
     def visit(id_: str, way: tuple[str, ...]) -> None:
+        if id_ in followed:
+            return
         for use in uses.get(id_, ()):
             if use.id in way:
                 circle = " -> ".join([*way[way.index(use.id) :], use.id])
                 _refuse(use.path, f"closes the circle {circle}; take one of them out")
             visit(use.id, (*way, use.id))
+        followed.add(id_)
 
     for id_ in uses:
         visit(id_, (id_,))
+
+
+def _check_size(uses: Mapping[str, Sequence[_Use]]) -> None:
+    """Whether all of it can be made; there are no circles any more."""
+    sizes: dict[str, int] = {}
+
+    def size(id_: str) -> int:
+        if id_ not in sizes:
+            sizes[id_] = sum(1 + size(use.id) for use in uses.get(id_, ()))
+        return sizes[id_]
+
+    whole = 0
+    for id_, places in uses.items():
+        whole += size(id_)
+        if whole > MOST_PARTS:
+            _refuse(
+                places[0].path,
+                f"{id_!r} has {size(id_):,} members and steps, those of its teams and workflows counted at every place "
+                f"that names them, and with what stands before it that is {whole:,}; a deployment may have at most "
+                f"{MOST_PARTS:,}. Name teams and workflows from fewer places, or divide them among AgentDeployments",
+            )
 
 
 def _check_waiting(spec: Spec, uses: Mapping[str, Sequence[_Use]]) -> None:

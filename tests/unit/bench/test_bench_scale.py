@@ -1,24 +1,35 @@
-"""What the scale part reads from the API server's metrics, and what it gives kwok to play."""
+"""Whose writes the scale part counts, and what it gives kwok to play."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from bench.scale import nodes
-from bench.scale.measure import writes
-
-METRICS = """\
-# TYPE apiserver_request_total counter
-apiserver_request_total{code="200",group="apps",resource="deployments",subresource="",verb="APPLY",version="v1"} 3
-apiserver_request_total{code="201",group="apps",resource="deployments",subresource="",verb="POST",version="v1"} 2
-apiserver_request_total{code="200",group="apps",resource="deployments",subresource="status",verb="PUT",version="v1"} 4
-apiserver_request_total{code="200",group="apps",resource="deployments",subresource="",verb="GET",version="v1"} 900
-apiserver_request_total{code="200",group="",resource="nodes",subresource="status",verb="PATCH",version="v1"} 80
-apiserver_request_total{code="200",group="coordination.k8s.io",resource="leases",verb="PUT",version="v1"} 70
-apiserver_request_total{code="200",group="",resource="secrets",subresource="",verb="DELETE",version="v1"} 1e+00
-"""
+from bench.scale.world import USER
+from bench.scale.writes import by_resource, by_user, since
 
 
-def test_writes_are_counted_by_resource_without_reads_and_heartbeats() -> None:
-    assert writes(METRICS) == {"deployments": 9, "secrets": 1}
+def noted(user: str, resource: str, subresource: str = "", code: int = 200) -> str:
+    target = {"resource": resource, **({"subresource": subresource} if subresource else {})}
+    event = {"user": {"username": user}, "objectRef": target, "responseStatus": {"code": code}, "requestURI": "/"}
+    return json.dumps(event) + "\n"
+
+
+def test_only_the_operators_own_writes_are_counted_refused_ones_too_without_its_lease(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    log.write_text(noted(USER, "deployments"))
+    before = log.stat().st_size
+    with log.open("a") as lines:
+        lines.write(noted(USER, "events", code=403))
+        lines.write(noted(USER, "workspaces", "status"))
+        lines.write(noted(USER, "workspaces", "status"))
+        lines.write(noted(USER, "leases"))
+        lines.write(noted("system:kube-scheduler", "events"))
+        lines.write(noted(USER, "secrets").rstrip())  # is still being written
+    found = since(log, before)
+    assert by_resource(found, USER) == {"events": 1, "workspaces/status": 2}
+    assert by_user(found)["system:kube-scheduler events"] == 1
 
 
 def test_a_fleet_fits_on_the_fake_nodes() -> None:

@@ -288,6 +288,17 @@ async def test_a_service_without_pods_of_its_own_is_told_and_nothing_is_opened(s
     assert "database.servers[default]" in scene.told
 
 
+async def test_a_service_without_the_port_of_the_configuration_is_told_until_it_has_it(scene: Scene) -> None:
+    scene.configure(host="db.databases.svc", port=6432)
+    scene.cluster.services["databases/db"] = service({"app": "db"}, {"port": 5432}, {"port": 9187})
+    await scene.look()
+    assert "Service databases/db has no port 6432, only 5432, 9187" in scene.told
+    assert scene.context.surroundings.told["database.default"].certain
+    scene.cluster.services["databases/db"] = service({"app": "db"}, {"port": 6432, "targetPort": 5432})
+    await scene.look()
+    assert "database.default" not in scene.context.surroundings.told
+
+
 async def test_an_external_name_leads_to_its_addresses(scene: Scene) -> None:
     scene.configure(host="db.databases.svc")
     scene.cluster.services["databases/db"] = {"spec": {"type": "ExternalName", "externalName": "db.example.com"}}

@@ -193,3 +193,23 @@ def test_what_does_not_compile_is_refused_with_its_path(path: list[Any], value: 
     with pytest.raises(StartupError) as refused:
         compiled(changed(path, value))
     assert message in refused.value.message
+
+
+def test_teams_in_many_teams_are_refused_before_they_fill_the_memory() -> None:
+    twins = [{"id": f"t{step}-{side}", "model": MODEL} for step in range(10) for side in "ab"]
+    for place, team in enumerate(twins):
+        above = place // 2 + 1
+        team["members"] = [f"t{above}-a", f"t{above}-b"] if above < 10 else ["writer"]
+    document = changed(["teams"], twins)
+    del document["spec"]["workflows"]
+    with pytest.raises(StartupError) as refused:
+        parse_spec(document)
+    assert "spec.teams[1].members[0]: 't0-b' has 1,534 members and steps" in refused.value.message
+    assert "that is 3,068; a deployment may have at most 2,000" in refused.value.message
+
+
+def test_as_many_teams_of_agents_as_a_deployment_may_have_are_no_excess() -> None:
+    agents = [{"id": f"a{place}", "model": MODEL} for place in range(20)]
+    teams = [{"id": f"t{place}", "model": MODEL, "members": [each["id"] for each in agents]} for place in range(20)]
+    document = {"kind": "AgentDeployment", "metadata": {"name": "x"}, "spec": {"agents": agents, "teams": teams}}
+    assert len(parse_spec(document).teams) == 20

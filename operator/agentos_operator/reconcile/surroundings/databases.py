@@ -8,7 +8,7 @@ from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.clients.resolver import Resolver, addresses_of, is_address
 from agentos_operator.desired.surroundings import Opening
 from agentos_operator.reconcile.surroundings.memory import Answer, Problem
-from agentos_operator.reconcile.surroundings.services import opening_of, read_service
+from agentos_operator.reconcile.surroundings.services import miss_port, opening_of, read_service
 from agentos_operator.resources.common import Object
 from agentos_operator.settings import DatabaseServer, ServiceName
 
@@ -50,10 +50,11 @@ def service_of(host: str, cluster_domain: str) -> ServiceName | None:
 
 
 def _by_service(service: Object, wanted: ServiceName, port: int, advice: str) -> Answer:
+    title = f"Service {wanted.namespace}/{wanted.name}"
     opening = opening_of(service, wanted.namespace, port)
     if opening is None:
-        return Answer(None, Problem(f"Service {wanted.namespace}/{wanted.name} selects no pods. {advice}"))
-    return Answer(opening)
+        return Answer(None, Problem(f"{title} selects no pods. {advice}"))
+    return Answer(opening, miss_port(service, title, port))
 
 
 async def _by_name(host: str, port: int, advice: str) -> Answer:

@@ -34,6 +34,19 @@ def opening_of(service: Object, namespace: str, port: int) -> Opening | None:
     return Opening(port, pods=pods, pod_ports=_pod_ports(spec, port))
 
 
+def miss_port(service: Object, title: str, port: int) -> Problem | None:
+    """What to tell of a Service that passes nothing on from ``port``; a headless one has callers reach its pods."""
+    spec = service["spec"]
+    ports = [each["port"] for each in spec.get("ports", ())]
+    if spec.get("clusterIP") == "None" or port in ports:
+        return None
+    there = ", ".join(str(each) for each in ports) or "none"
+    return Problem(
+        f"{title} has no port {port}, only {there}: nobody answers there. Name the right port in the chart's "
+        "configuration, or have the Service take it."
+    )
+
+
 def _pod_ports(spec: Object, port: int) -> tuple[int | str, ...]:
     """Where the pods listen. Not every network plugin knows a port's name, so its number goes along."""
     if spec.get("clusterIP") == "None":
