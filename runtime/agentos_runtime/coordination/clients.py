@@ -63,10 +63,11 @@ class _Guarded:
 
     guard: Guard
 
-    async def _connect(self) -> None:
+    async def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
+        """Not in `_connect`: redis-py makes a ConnectionError of whatever that raises, which agno would try for ever."""
         self.guard.check()
         try:
-            await super()._connect()  # type: ignore[misc]
+            await super().connect_check_health(*args, **kwargs)  # type: ignore[misc]
         except FAILURES as error:
             self.guard.judge(error)
             raise
@@ -88,10 +89,10 @@ class _GuardedBlocking:
 
     guard: Guard
 
-    def _connect(self) -> Any:
+    def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
         self.guard.check()
         try:
-            return super()._connect()  # type: ignore[misc]
+            super().connect_check_health(*args, **kwargs)  # type: ignore[misc]
         except FAILURES as error:
             self.guard.judge(error)
             raise

@@ -27,21 +27,27 @@ class RedisProcess:
     port: int
     folder: Path
     options: Sequence[str] = ()
-    scheme: str = "redis"
+    authority: Path | None = None
+    """Who signed its certificate; None for a server without TLS."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        host = "localhost" if self.scheme == "rediss" else "127.0.0.1"  # the name that a certificate can have
-        return f"{self.scheme}://default:{PASSWORD}@{host}:{self.port}/0"
+        return self.url_of("default", PASSWORD)
 
-    def client(self, **options: Any) -> redis.Redis:
+    def url_of(self, user: str, password: str) -> str:
+        """As a Secret has it."""
+        scheme, host = ("rediss", "localhost") if self.authority else ("redis", "127.0.0.1")
+        return f"{scheme}://{user}:{password}@{host}:{self.port}/0"
+
+    def client(self) -> redis.Redis:
         """The test's own."""
+        options: dict[str, Any] = {"ssl_ca_certs": str(self.authority)} if self.authority else {}
         return redis.Redis.from_url(self.url, protocol=2, decode_responses=True, **options)
 
-    def start(self, **client: Any) -> None:
+    def start(self) -> None:
         """Start it and wait until it answers."""
-        port = ["--port", "0", "--tls-port"] if self.scheme == "rediss" else ["--port"]
+        port = ["--port", "0", "--tls-port"] if self.authority else ["--port"]
         fixed = ["--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD]
         with (self.folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -51,7 +57,7 @@ class RedisProcess:
                 cwd=self.folder,
             )
         deadline = time.monotonic() + 30
-        with self.client(**client) as asking:
+        with self.client() as asking:
             while True:
                 try:
                     asking.ping()
@@ -98,10 +104,10 @@ class RedisProcess:
 
 
 @contextmanager
-def running(folder: Path, port: int, *options: str) -> Iterator[RedisProcess]:
+def running(folder: Path, port: int, *options: str, authority: Path | None = None) -> Iterator[RedisProcess]:
     """A server for the time of a test."""
     debian.ensure(debian.REDIS)
-    server = RedisProcess(port, folder, options)
+    server = RedisProcess(port, folder, options, authority)
     server.start()
     try:
         yield server

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from local.pki import Authority, Identity
 from tests.integration.runtime import redis_server
 from tests.integration.runtime.redis_server import RedisProcess
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from tests.integration.runtime.conftest import Database, Process
 
 Start = Callable[..., "Process"]
+PAGE = (Path(__file__).parents[3] / "docs" / "events.md").read_text()
+COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
@@ -45,6 +51,10 @@ def run(client: httpx.Client, message: str, **form: str) -> dict[str, Any]:
 
 def types(events: list[dict[str, Any]]) -> list[str]:
     return [event["type"].removeprefix("agentos.") for event in events]
+
+
+def approvals(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [event for event in events if event["type"].startswith("agentos.approval.")]
 
 
 def waiting(database: Database) -> int:
@@ -84,8 +94,41 @@ def test_a_run_that_waits_for_a_person_is_told_as_paused_and_then_as_completed(
         f"/agents/support/runs/{paused['run_id']}/continue",
         data={"tools": tools, "session_id": paused["session_id"], "stream": "false"},
     )
-    events = redis.await_events("run.completed", run_id=paused["run_id"])
-    assert types(events) == ["run.started", "run.paused", "run.completed"]
+    events = types(redis.await_events("run.completed", run_id=paused["run_id"]))
+    assert [type_ for type_ in events if type_.startswith("run.")] == ["run.started", "run.paused", "run.completed"]
+
+
+def test_an_approval_is_told_when_it_is_asked_for_and_when_it_is_resolved(
+    alice: httpx.Client, redis: RedisProcess, token: Callable[..., str]
+) -> None:
+    paused = run(alice, 'call divide {"a": 6, "b": 2}')
+    (created,) = approvals(redis.await_events("approval.created", run_id=paused["run_id"]))
+    assert created["data"] == {
+        "version": 1,
+        "workspace": "acme",
+        "deployment": "support",
+        "approval_id": created["subject"],
+        "status": "pending",
+        "tool_name": "divide",
+        "run_id": paused["run_id"],
+        "session_id": paused["session_id"],
+        "agent_id": "support",
+        "user_id": "alice",
+    }
+    carol = token(sub="carol", scopes=["approvals:read", "approvals:write"])
+    answer = alice.post(
+        f"/approvals/{created['subject']}/resolve",
+        json={"status": "rejected", "resolution_data": {"note": "my secret reason"}},
+        headers={"Authorization": f"Bearer {carol}"},
+    )
+    assert answer.status_code == 200, answer.text
+    _, resolved = approvals(redis.await_events("approval.resolved", run_id=paused["run_id"]))
+    assert {name: resolved["data"][name] for name in ("approval_id", "status", "resolved_by")} == {
+        "approval_id": created["subject"],
+        "status": "rejected",
+        "resolved_by": "carol",
+    }
+    assert "secret reason" not in json.dumps(redis.events())
 
 
 def test_a_run_whose_model_fails_is_told_as_failed(alice: httpx.Client, redis: RedisProcess) -> None:
@@ -177,3 +220,62 @@ def test_events_beyond_what_the_stream_keeps_are_dropped_and_counted(
         redis_told = [event for event in redis.events() if event["type"] == "agentos.events.dropped"]
         time.sleep(0.1)
     assert redis_told[0]["data"]["count"] == 60
+
+
+@pytest.mark.parametrize("trusted", [True, False], ids=["that it trusts", "that it does not know"])
+def test_a_redis_is_verified_by_the_authorities(
+    start: Start, tmp_path: Path, free_port: int, token: Callable[..., str], trusted: bool
+) -> None:
+    ours, theirs = (Authority.create(tmp_path / name) for name in ("ours", "theirs"))
+    ours.issue(Identity("server", "redis", hosts=("localhost",)))
+    files = {
+        "--tls-cert-file": ours.certificate("server"),
+        "--tls-key-file": ours.key("server"),
+        "--tls-ca-cert-file": ours.certificate(),
+        "--tls-auth-clients": "no",
+    }
+    options = [str(word) for pair in files.items() for word in pair]
+    with redis_server.running(tmp_path, free_port, *options, authority=ours.certificate()) as server:
+        authority = str((ours if trusted else theirs).certificate())
+        runtime = start(AGENTOS_REDIS_URL=server.url, AGENTOS_REDIS_CA_FILE=authority)
+        runtime.wait_until("/readyz")
+        headers = {"Authorization": f"Bearer {token()}"}
+        with httpx.Client(base_url=runtime.url, headers=headers, timeout=60) as client:
+            answer = run(client, "over TLS")
+        assert answer["status"] == "COMPLETED"
+        if trusted:
+            server.await_events("run.completed", run_id=answer["run_id"])
+        else:
+            assert "Redis cannot be used" in runtime.output
+            assert server.events() == []
+
+
+def test_the_commands_of_the_page_keep_a_tenant_to_its_keys_and_read_its_events(
+    start: Start, redis: RedisProcess, token: Callable[..., str]
+) -> None:
+    restrict, read = COMMANDS
+    password = "planted-tenant-password"
+    environ = {**os.environ, "REDIS_URL": redis.url, "PASSWORD": password}
+    said = subprocess.run(["sh", "-ec", restrict], env=environ, check=True, capture_output=True, text=True)
+    assert said.stdout == "OK\n"
+    url = redis.url_of("acme", password)
+    runtime = start(AGENTOS_REDIS_URL=url)
+    runtime.wait_until("/readyz")
+    with httpx.Client(base_url=runtime.url, headers={"Authorization": f"Bearer {token()}"}, timeout=60) as client:
+        answer = run(client, "as a user of its own")
+    redis.await_events("run.completed", run_id=answer["run_id"])
+    assert "NOPERM" not in runtime.output
+    told = subprocess.run(["sh", "-ec", read], env=environ, check=True, capture_output=True, text=True).stdout
+    assert answer["run_id"] in told
+    other = ["redis-cli", "-u", url, "XRANGE", "agentos:other:events", "-", "+"]
+    assert "NOPERM" in subprocess.run(other, check=False, capture_output=True, text=True).stdout
+
+
+def test_the_event_that_the_page_shows_has_the_form_of_one(alice: httpx.Client, redis: RedisProcess) -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    answer = run(alice, "like the page")
+    event = redis.await_events("run.completed", run_id=answer["run_id"])[-1]
+    page = json.loads(shown)
+    assert list(page) == list(event)
+    assert list(page["data"]) == list(event["data"])
+    assert page["type"] == event["type"]
