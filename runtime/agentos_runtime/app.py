@@ -2,7 +2,7 @@
 
 From outside to inside: observers, request id and log line, path prefix, answers to browsers' questions of origin,
 probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, the database gate,
-callers who leave, heartbeats, failed runs, approvals, agno.
+callers who leave, heartbeats, failed runs, the status of MCP servers, approvals, agno.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from agentos_runtime.http.cors import cors
 from agentos_runtime.http.envelope import Envelope
 from agentos_runtime.http.failed_runs import FailedRuns
 from agentos_runtime.http.heartbeat import Heartbeat
+from agentos_runtime.http.mcp_status import McpStatus
 from agentos_runtime.http.prefix import PathPrefix
 from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
@@ -97,7 +98,7 @@ def create_app(
     queue = queue_config(settings, spec.limits, database, warm)
     claims = Claims(engine, settings.database.schema)
     agno = _agent_os(settings, spec, components, database, _authorization(internal, public), queue).get_app()
-    served = _approvals(agno, spec, database, claims)
+    served = McpStatus(_approvals(agno, spec, database, claims), lambda: [s.status() for s in components.servers])
 
     async def work() -> None:
         await asyncio.to_thread(_load_models, components)
@@ -176,9 +177,7 @@ def _agent_os(
 
 def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims) -> App:
     """agno, behind what it would believe a caller about approvals."""
-    guarded = {
-        agent.id: frozenset(name for tool in agent.tools for name in tool.requires_approval) for agent in spec.agents
-    }
+    guarded = {agent.id: frozenset(name for tool in agent.tools for name in tool.approved) for agent in spec.agents}
     return Approvers(Continuations(app, database, claims, guarded), database, _required_scopes)
 
 

@@ -79,7 +79,7 @@ def _pod(deployment: AgentDeployment, workspace: str, source: PodSource) -> Obje
         "volumes": [
             {"name": "config", "configMap": {"name": source.config_map}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
-            *([_secrets_volume(deployment)] if deployment.model_keys else []),
+            *([_secrets_volume(deployment)] if deployment.content_keys else []),
         ],
     }
 
@@ -116,7 +116,7 @@ def _container(deployment: AgentDeployment, workspace: str, source: PodSource) -
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own empty directory
-            *([{"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True}] if deployment.model_keys else []),
+            *([{"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True}] if deployment.content_keys else []),
         ],
     }
 
@@ -178,6 +178,6 @@ def _secrets_volume(deployment: AgentDeployment) -> Object:
                 "items": [{"key": ref.key, "path": f"{name}/{ref.key}"} for ref in references],
             }
         }
-        for name, references in groupby(deployment.model_keys, key=lambda reference: reference.name)
+        for name, references in groupby(deployment.content_keys, key=lambda reference: reference.name)
     ]
     return {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}

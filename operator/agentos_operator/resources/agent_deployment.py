@@ -55,8 +55,8 @@ class AgentDeployment:
     env: tuple[EnvironmentVariable, ...]
     content: Mapping[str, Any]
     """What the runtime compiles, untouched: agents, teams, workflows and limits, as far as the spec has them."""
-    model_keys: tuple[SecretKey, ...]
-    """Secrets that models name, without repetition, in a stable order."""
+    content_keys: tuple[SecretKey, ...]
+    """Secrets that models and MCP servers name, without repetition, in a stable order."""
     tracing: Tracing | None = None
     """Where traces go; None for nowhere."""
 
@@ -73,7 +73,7 @@ class AgentDeployment:
     @property
     def secret_keys(self) -> tuple[SecretKey, ...]:
         """Every Secret key that must exist before a pod can start."""
-        return tuple(sorted({*self.model_keys, *(v.secret for v in self.env if v.secret is not None)}))
+        return tuple(sorted({*self.content_keys, *(v.secret for v in self.env if v.secret is not None)}))
 
 
 def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
@@ -89,7 +89,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         resources=Resources(quantities(spec["resources"]["requests"]), quantities(spec["resources"]["limits"])),
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
-        model_keys=tuple(sorted(set(_model_keys((*spec["agents"], *spec.get("teams", ())))))),
+        content_keys=tuple(sorted(set(_content_keys((*spec["agents"], *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
     )
 
@@ -104,9 +104,17 @@ def _parse_variable(variable: Mapping[str, Any]) -> EnvironmentVariable:
     return EnvironmentVariable(variable["name"], variable.get("value"), secret)
 
 
-def _model_keys(components: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
+def _content_keys(components: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
     for component in components:
+        yield from _header_keys(component.get("tools", ()))
         named = (component[field] for field in _MODELS if field in component)
         for model in (*named, *component.get("fallbackModels", ())):
             if reference := model.get("apiKeySecretRef"):
+                yield SecretKey(reference["name"], reference["key"])
+
+
+def _header_keys(tools: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
+    for tool in tools:
+        for header in tool.get("mcp", {}).get("headers", ()):
+            if reference := header.get("secretKeyRef"):
                 yield SecretKey(reference["name"], reference["key"])
