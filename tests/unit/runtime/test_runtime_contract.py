@@ -22,6 +22,9 @@ TEXTS = {
     "toolkit": "calculator",
     "baseURL": "https://model.example.com/v1",
     "name": "openai",
+    "transport": "sse",
+    "url": "http://docs-mcp.tools.svc:8080/mcp",
+    "toolNamePrefix": "docs",
     "key": "api-key",
     "timezoneIdentifier": "Europe/Berlin",
 }
@@ -47,6 +50,10 @@ def filled(schema: dict[str, Any], name: str = "") -> Any:
     """A value for ``schema`` in which every field is set."""
     if name in {"inputSchema", "outputSchema"}:
         return FORM
+    if name == "tools":
+        return either(filled(schema["items"]), "toolkit", "mcp")
+    if name == "headers":
+        return either(filled(schema["items"]), "value", "secretKeyRef")[:1]
     if schema["type"] == "array":
         return [filled(schema["items"], name)]
     if schema["type"] == "object":
@@ -57,6 +64,14 @@ def filled(schema: dict[str, Any], name: str = "") -> Any:
     texts = schema.get("enum", [TEXTS.get(name, "text")])
     scalars = {"boolean": True, "integer": schema.get("minimum", 1), "string": texts[0]}
     return scalars[schema["type"]]
+
+
+def either(entry: dict[str, Any], *exclusive: str) -> list[dict[str, Any]]:
+    """One entry for each of two fields that exclude each other; options are those of a toolkit."""
+    entries = [{k: v for k, v in entry.items() if k == kept or k not in exclusive} for kept in exclusive]
+    for other in entries[1:]:
+        other.pop("options", None)
+    return entries
 
 
 def document() -> dict[str, Any]:
@@ -83,7 +98,7 @@ def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
     read = [part.parameters for part in (spec.agents[0], *spec.teams)] + [spec.workflows[0].parameters]
     for parameters, (kinds, _) in zip(read, KINDS.values(), strict=True):
         assert parameters.keys() == kinds.keys()
-    assert spec.agents[0].tools[0].requires_confirmation == ("text",)
+    assert [tool.requires_confirmation for tool in spec.agents[0].tools] == [("text",), ("text",)]
     assert spec.teams[0].guardrails[0].name == "openai_moderation"
 
 
