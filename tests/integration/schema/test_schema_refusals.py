@@ -440,13 +440,6 @@ DEPLOYMENTS = [
     case("a variable without a name", env({"value": "x"}), "spec.env[0].name: Required value"),
     case("a toolkit that is a path", deployment(agents=[agent(tools=[{"toolkit": "../os"}])]), "tools[0].toolkit"),
     case("a toolkit of another module", deployment(agents=[agent(tools=[{"toolkit": "os.path"}])]), "tools[0].toolkit"),
-    case("a toolkit without a name", deployment(agents=[agent(tools=[{}])]), "tools[0].toolkit: Required value"),
-    case(
-        "a toolkit twice",
-        deployment(agents=[agent(tools=[{"toolkit": "calculator"}, {"toolkit": "calculator"}])]),
-        "tools[1]",
-        "Duplicate value",
-    ),
     case(
         "a function to confirm twice",
         deployment(agents=[agent(tools=[{"toolkit": "calculator", "requiresConfirmation": ["a", "a"]}])]),

@@ -28,6 +28,8 @@ TEXTS = {
     "key": "api-key",
     "timezoneIdentifier": "Europe/Berlin",
 }
+EXCLUSIVE = {"tools": ("toolkit", "mcp"), "headers": ("secretKeyRef",)}
+"""Lists whose entries hold one of several fields; of a header's value and its Secret, the Secret is filled in."""
 FORM = {"type": "object", "properties": {"answer": {"type": "string"}}}
 MODEL = {"id": "openai-chat:gpt-4o-mini"}
 KINDS: dict[str, tuple[Mapping[str, Kind], set[str]]] = {
@@ -50,10 +52,8 @@ def filled(schema: dict[str, Any], name: str = "") -> Any:
     """A value for ``schema`` in which every field is set."""
     if name in {"inputSchema", "outputSchema"}:
         return FORM
-    if name == "tools":
-        return either(filled(schema["items"]), "toolkit", "mcp")
-    if name == "headers":
-        return either(filled(schema["items"]), "value", "secretKeyRef")[:1]
+    if name in EXCLUSIVE:
+        return either(filled(schema["items"]), EXCLUSIVE[name])
     if schema["type"] == "array":
         return [filled(schema["items"], name)]
     if schema["type"] == "object":
@@ -66,9 +66,10 @@ def filled(schema: dict[str, Any], name: str = "") -> Any:
     return scalars[schema["type"]]
 
 
-def either(entry: dict[str, Any], *exclusive: str) -> list[dict[str, Any]]:
+def either(entry: dict[str, Any], exclusive: tuple[str, ...]) -> list[dict[str, Any]]:
     """One entry for each of two fields that exclude each other; options are those of a toolkit."""
-    entries = [{k: v for k, v in entry.items() if k == kept or k not in exclusive} for kept in exclusive]
+    others = {*exclusive, "value"}
+    entries = [{k: v for k, v in entry.items() if k == kept or k not in others} for kept in exclusive]
     for other in entries[1:]:
         other.pop("options", None)
     return entries
