@@ -23,7 +23,9 @@ fi
 
 echo "  creating .venv from requirements/dev.txt (about a minute)" >&2
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes \
+# The lock files are complete. Were pip to look for itself, it would take a package's newest release for "package[extra]",
+# which has no hash there.
+.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes \
     -r requirements/build.txt -r requirements/dev.txt ||
     fail "pip could not install the locked packages" "see its message above; check the network and pip's configuration"
 .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . ||

@@ -1,8 +1,8 @@
 """Refresh and check the lock files under requirements/.
 
 `python -m local.lock` writes them, `make lint` calls `python -m local.lock --check`. Images and `make`
-install from these files with `pip install --require-hashes`, so that two builds of one commit hold the same
-bytes. The check needs no network: each first line records a digest of what the file was made from.
+install from these files with `pip install --no-deps --require-hashes`, so that two builds of one commit hold the
+same bytes. The check needs no network: each first line records a digest of what the file was made from.
 """
 
 from __future__ import annotations

@@ -46,6 +46,9 @@ def reply_to(messages: Sequence[Message]) -> Reply:
     word, _, rest = text.strip().partition(" ")
     if word.lower() == "history":
         return said("Before this you said: " + (" | ".join(earlier) or "nothing"))
+    if word.lower() == "system":
+        told = [text_of(message) for message in messages if message.get("role") in ("system", "developer")]
+        return said("I was told: " + "\n".join(told))
     if word.lower() == "call":
         return Reply(tool_calls=tuple(_call(line) for line in text.strip().splitlines()))
     script = _SCRIPTS.get(word.lower())

@@ -2,7 +2,7 @@
 
 From outside to inside: observers, request id and log line, path prefix, answers to browsers' questions of origin,
 probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, the database gate,
-callers who leave, heartbeats, failed runs, cancellations, approvals, agno.
+callers who leave, heartbeats, failed runs, the status of MCP servers, cancellations, approvals, agno.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from agentos_runtime.http.cors import cors
 from agentos_runtime.http.envelope import Envelope
 from agentos_runtime.http.failed_runs import FailedRuns
 from agentos_runtime.http.heartbeat import Heartbeat
+from agentos_runtime.http.mcp_status import McpStatus
 from agentos_runtime.http.prefix import PathPrefix
 from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
@@ -105,6 +106,7 @@ def create_app(
     served = _approvals(agno, spec, database, claims)
     if shared:
         served = shared.around(served)
+    served = McpStatus(served, lambda: [s.status() for s in components.servers])
 
     async def work() -> None:
         await asyncio.to_thread(_load_models, components)
@@ -192,9 +194,7 @@ def _agent_os(
 
 def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims) -> App:
     """agno, behind what it would believe a caller about approvals."""
-    guarded = {
-        agent.id: frozenset(name for tool in agent.tools for name in tool.requires_approval) for agent in spec.agents
-    }
+    guarded = {agent.id: frozenset(name for tool in agent.tools for name in tool.approved) for agent in spec.agents}
     return Approvers(Continuations(app, database, claims, guarded), database, _required_scopes)
 
 

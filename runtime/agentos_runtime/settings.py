@@ -286,7 +286,7 @@ def read_secret(settings: Settings, environ: Environ, ref: SecretRef, path: str)
     else:
         value, where = _file(settings.secrets_dir / ref.name / ref.key), f"Secret {ref.name}, key {ref.key},"
     if not value.strip():
-        message = f"{path}.apiKeySecretRef: {where} is missing or empty; create it with the provider's API key"
+        message = f"{path}: {where} is missing or empty; create it"
         raise StartupError(Reason.SECRET_MISSING, message)
     return value.strip()
 

@@ -65,8 +65,8 @@ class AgentDeployment:
     redis: Redis | None
     content: Mapping[str, Any]
     """What the runtime compiles, untouched: agents, teams, workflows and limits, as far as the spec has them."""
-    model_keys: tuple[SecretKey, ...]
-    """Secrets that models name, without repetition, in a stable order."""
+    content_keys: tuple[SecretKey, ...]
+    """Secrets that models and MCP servers name, without repetition, in a stable order."""
     tracing: Tracing | None = None
     """Where traces go; None for nowhere."""
 
@@ -90,7 +90,7 @@ class AgentDeployment:
     def file_keys(self) -> tuple[SecretKey, ...]:
         """Secret keys that pods read as files, in a stable order."""
         authorities = self.redis.authorities if self.redis else None
-        return tuple(sorted({*self.model_keys, *([authorities] if authorities else [])}))
+        return tuple(sorted({*self.content_keys, *([authorities] if authorities else [])}))
 
 
 def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
@@ -107,7 +107,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
         redis=_parse_events(spec["events"]) if "events" in spec else None,
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
-        model_keys=tuple(sorted(set(_model_keys((*spec["agents"], *spec.get("teams", ())))))),
+        content_keys=tuple(sorted(set(_content_keys((*spec["agents"], *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
     )
 
@@ -130,9 +130,17 @@ def _secret_key(reference: Mapping[str, Any] | None) -> SecretKey | None:
     return SecretKey(reference["name"], reference["key"]) if reference else None
 
 
-def _model_keys(components: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
+def _content_keys(components: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
     for component in components:
+        yield from _header_keys(component.get("tools", ()))
         named = (component[field] for field in _MODELS if field in component)
         for model in (*named, *component.get("fallbackModels", ())):
             if reference := model.get("apiKeySecretRef"):
+                yield SecretKey(reference["name"], reference["key"])
+
+
+def _header_keys(tools: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
+    for tool in tools:
+        for header in tool.get("mcp", {}).get("headers", ()):
+            if reference := header.get("secretKeyRef"):
                 yield SecretKey(reference["name"], reference["key"])

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agno.agent import Agent
 from agno.db.base import AsyncBaseDb
 from agno.models.base import Model
 from agno.team import Team, TeamMode
+from agno.tools.toolkit import Toolkit
 from agno.workflow import Workflow
 from pydantic import BaseModel
 
@@ -28,13 +29,18 @@ from agentos_runtime.agents.workflows import Executor, compile_steps
 from agentos_runtime.spec import (
     AgentSpec,
     JsonSchema,
+    McpServerSpec,
     ModelSpec,
     SecretRef,
     Spec,
     StepSpec,
     TeamSpec,
+    ToolSpec,
     WorkflowSpec,
 )
+
+if TYPE_CHECKING:
+    from agentos_runtime.agents.mcp import McpServer
 
 ReadSecret = Callable[[SecretRef, str], str]
 """The value of a referenced Secret; the second argument is the path of the field that refers to it."""
@@ -52,12 +58,14 @@ class UsedModel:
 
 @dataclass(frozen=True)
 class Components:
-    """Everything that can be asked for a run, and all models behind it."""
+    """Everything that can be asked for a run, and all models and servers behind it."""
 
     agents: list[Agent] = field(default_factory=list)
     teams: list[Team] = field(default_factory=list)
     workflows: list[Workflow] = field(default_factory=list)
     models: list[UsedModel] = field(default_factory=list)
+    servers: list[McpServer] = field(default_factory=list)
+    """Every MCP server that is declared, in the order of the document."""
 
 
 def compile_components(spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb) -> Components:
@@ -66,11 +74,11 @@ def compile_components(spec: Spec, read_secret: ReadSecret, database: AsyncBaseD
     agents = [compiler.agent(agent) for agent in spec.agents]
     teams = [compiler.team(team) for team in spec.teams]
     workflows = [compiler.workflow(workflow) for workflow in spec.workflows]
-    return Components(agents, teams, workflows, compiler.models)
+    return Components(agents, teams, workflows, compiler.models, list(compiler.servers.values()))
 
 
 class _Compiler:
-    """One document; collects the models on the way."""
+    """One document; collects models and servers on the way. All places of an agent share its servers' connections."""
 
     def __init__(self, spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb) -> None:
         self._agents: Mapping[str, AgentSpec] = {agent.id: agent for agent in spec.agents}
@@ -80,6 +88,7 @@ class _Compiler:
         self._database = database
         self._forms: dict[str, type[BaseModel]] = {}
         self.models: list[UsedModel] = []
+        self.servers: dict[str, McpServer] = {}
 
     def agent(self, spec: AgentSpec, workflow: str | None = None) -> Agent:
         if workflow is None:
@@ -122,7 +131,7 @@ class _Compiler:
     def _common(self, spec: AgentSpec | TeamSpec) -> dict[str, Any]:
         """What agents and teams are constructed with; of what the spec leaves out, agno's default holds."""
         said: dict[str, Any] = {
-            "tools": [compile_toolkit(toolkit) for toolkit in spec.tools],
+            "tools": [self._tool(tool) for tool in spec.tools],
             "pre_hooks": [compile_guardrail(guardrail) for guardrail in spec.guardrails],
         }
         return {
@@ -134,6 +143,15 @@ class _Compiler:
             **{name: value for name, value in said.items() if value},
             **self._parameters(spec.id, spec.parameters),
         }
+
+    def _tool(self, spec: ToolSpec) -> Toolkit:
+        if not isinstance(spec, McpServerSpec):
+            return compile_toolkit(spec)
+        if spec.path not in self.servers:
+            from agentos_runtime.agents.mcp import compile_server  # noqa: PLC0415 - half a start, and few need it
+
+            self.servers[spec.path] = compile_server(spec, self._read_secret)
+        return self.servers[spec.path]
 
     def _parameters(self, component: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self._value(component, name, value) for name, value in parameters.items()}
@@ -155,6 +173,6 @@ class _Compiler:
 
     def _model(self, component: str, spec: ModelSpec) -> Model:
         key = spec.api_key
-        model = compile_model(spec, self._read_secret(key, spec.path) if key else None)
+        model = compile_model(spec, self._read_secret(key, f"{spec.path}.apiKeySecretRef") if key else None)
         self.models.append(UsedModel(component, spec.label, model))
         return model

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentos_runtime.spec.kinds import Kind, Values, camel, read_parameters
-from agentos_runtime.spec.model import AgentSpec, GuardrailSpec, TeamSpec, ToolkitSpec
+from agentos_runtime.spec.model import AgentSpec, GuardrailSpec, TeamSpec
 from agentos_runtime.spec.models import parse_model
 from agentos_runtime.spec.node import Node
 from agentos_runtime.spec.parameters import AGENT, TEAM
+from agentos_runtime.spec.tools import parse_tools
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 LABEL_MEANS = "a lower-case name of letters, digits and '-'"
-_TOOLKIT = r"[a-z0-9][a-z0-9_]{0,62}"
 
 
 def parse_agent(node: Node) -> AgentSpec:
@@ -41,32 +41,14 @@ def _common(node: Node, have: Mapping[str, Node], kinds: Mapping[str, Kind]) -> 
     return {
         "id": have["id"].name(LABEL, LABEL_MEANS),
         "name": have["name"].text() if "name" in have else None,
-        "tools": tuple(_toolkit(n) for n in have["tools"].items()) if "tools" in have else (),
+        "tools": parse_tools(have["tools"]) if "tools" in have else (),
         "guardrails": tuple(_guardrail(n) for n in have["guardrails"].items()) if "guardrails" in have else (),
         "parameters": read_parameters(have, kinds),
         "path": node.path,
     }
 
 
-def _toolkit(node: Node) -> ToolkitSpec:
-    have = node.fields(["toolkit"], ["options", "requiresConfirmation", "requiresApproval"])
-    return ToolkitSpec(
-        name=have["toolkit"].name(_TOOLKIT, "the name of a toolkit of agno, e.g. 'calculator'"),
-        options=_options(have),
-        requires_confirmation=_texts(have.get("requiresConfirmation")),
-        requires_approval=_texts(have.get("requiresApproval")),
-        path=node.path,
-    )
-
-
 def _guardrail(node: Node) -> GuardrailSpec:
     have = node.fields(["guardrail"], ["options"])
-    return GuardrailSpec(name=have["guardrail"].text(), options=_options(have), path=node.path)
-
-
-def _options(have: Mapping[str, Node]) -> dict[str, Any]:
-    return Values().read(have["options"]) if "options" in have else {}
-
-
-def _texts(node: Node | None) -> tuple[str, ...]:
-    return tuple(item.text() for item in node.items()) if node is not None else ()
+    options = Values().read(have["options"]) if "options" in have else {}
+    return GuardrailSpec(name=have["guardrail"].text(), options=options, path=node.path)

@@ -1,7 +1,7 @@
 """What an AgentDeployment declares. Nothing below the parser sees the YAML again.
 
 Spec
-  agents      AgentSpec      one model, toolkits, guardrails, agno's parameters by their own names
+  agents      AgentSpec      one model, toolkits and MCP servers, guardrails, agno's parameters by their own names
   teams       TeamSpec       an agent of agents: its members are named by id
   workflows   WorkflowSpec   steps in an order, each run by an agent, a team or another workflow
 """
@@ -55,6 +55,45 @@ class ToolkitSpec:
     """Functions that wait for an approver: the user who asked may not decide."""
     path: str = ""
 
+    @property
+    def approved(self) -> tuple[str, ...]:
+        """Functions that wait for an approver, by the names that the model calls."""
+        return self.requires_approval
+
+
+@dataclass(frozen=True)
+class McpServerSpec:
+    """A server of tools that is reached over HTTP, by the Model Context Protocol."""
+
+    name: str
+    url: str
+    transport: str = "streamable-http"
+    headers: Mapping[str, str | SecretRef] = field(default_factory=dict)
+    """Sent with every request."""
+    include_tools: tuple[str, ...] = ()
+    """Only these of its tools; all where there are none here."""
+    exclude_tools: tuple[str, ...] = ()
+    timeout_seconds: int = 10
+    """How long it may take to answer anything, a call included."""
+    tool_name_prefix: str | None = None
+    """The model calls `<prefix>_<tool>`."""
+    requires_confirmation: tuple[str, ...] = ()
+    """As of a toolkit, by the server's own names."""
+    requires_approval: tuple[str, ...] = ()
+    path: str = ""
+
+    @property
+    def approved(self) -> tuple[str, ...]:
+        """Tools that wait for an approver, by the names that the model calls."""
+        return tuple(self.called(name) for name in self.requires_approval)
+
+    def called(self, tool: str) -> str:
+        """What the model calls a tool of the server."""
+        return f"{self.tool_name_prefix}_{tool}" if self.tool_name_prefix else tool
+
+
+ToolSpec = ToolkitSpec | McpServerSpec
+
 
 @dataclass(frozen=True)
 class GuardrailSpec:
@@ -80,7 +119,7 @@ class ComponentSpec:
 
     id: str
     name: str | None = None
-    tools: tuple[ToolkitSpec, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
     guardrails: tuple[GuardrailSpec, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values for agno's constructor under agno's names; a model is a ModelSpec, a form a JsonSchema."""

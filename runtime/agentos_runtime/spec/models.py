@@ -19,7 +19,7 @@ def parse_model(node: Node) -> ModelSpec:
         provider=provider.strip(),
         id=name.strip(),
         base_url=_url(have["baseURL"]) if "baseURL" in have else None,
-        api_key=_secret(have["apiKeySecretRef"]) if "apiKeySecretRef" in have else None,
+        api_key=parse_secret(have["apiKeySecretRef"]) if "apiKeySecretRef" in have else None,
         path=node.path,
     )
 
@@ -28,7 +28,8 @@ def _url(node: Node) -> str:
     return node.name(r"https?://[^\s/?#]+[^\s?#]*", "an http or https URL without query, e.g. 'https://host/v1'")
 
 
-def _secret(node: Node) -> SecretRef:
+def parse_secret(node: Node) -> SecretRef:
+    """`{name, key}`."""
     have = node.fields(["name", "key"])
     return SecretRef(
         name=have["name"].name(_SECRET_NAME, "the name of a Secret"),

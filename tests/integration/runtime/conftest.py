@@ -301,6 +301,12 @@ def an_agent(model: Process) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
+def start_module() -> Callable[[list[str], Path, int], Process]:
+    """Starts a module of this repository as a server."""
+    return lambda arguments, log, port: Process(arguments, {}, log, port)
+
+
+@pytest.fixture
 def free_port() -> int:
     """A port nobody listens on."""
     return a_free_port()

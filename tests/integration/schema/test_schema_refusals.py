@@ -32,6 +32,19 @@ def events(redis: Object | None = None, **values: Any) -> Object:
     return deployment(events={"redis": redis or {"urlSecretRef": SECRET}} | values)
 
 
+MCP = {"name": "docs", "url": "http://docs-mcp.tools.svc:8080/mcp"}
+
+
+def tools(*entries: Object) -> Object:
+    """An AgentDeployment whose agent has these tools."""
+    return deployment(agents=[agent(tools=list(entries))])
+
+
+def mcp(sentence: str, word: str, **changes: Any) -> ParameterSet:
+    """An MCP server that is refused."""
+    return case(sentence, tools({"mcp": MCP | changes}), word)
+
+
 MEMBER = {"kind": "User", "name": "alice@example.com", "role": "Viewer"}
 
 
@@ -459,13 +472,6 @@ DEPLOYMENTS = [
     case("a variable without a name", env({"value": "x"}), "spec.env[0].name: Required value"),
     case("a toolkit that is a path", deployment(agents=[agent(tools=[{"toolkit": "../os"}])]), "tools[0].toolkit"),
     case("a toolkit of another module", deployment(agents=[agent(tools=[{"toolkit": "os.path"}])]), "tools[0].toolkit"),
-    case("a toolkit without a name", deployment(agents=[agent(tools=[{}])]), "tools[0].toolkit: Required value"),
-    case(
-        "a toolkit twice",
-        deployment(agents=[agent(tools=[{"toolkit": "calculator"}, {"toolkit": "calculator"}])]),
-        "tools[1]",
-        "Duplicate value",
-    ),
     case(
         "a function to confirm twice",
         deployment(agents=[agent(tools=[{"toolkit": "calculator", "requiresConfirmation": ["a", "a"]}])]),
@@ -500,6 +506,18 @@ UNKNOWN = [
     case("a field in another case", workspace(deletionpolicy="Delete"), 'unknown field "spec.deletionpolicy"'),
     case("a map of annotations", workspace(annotations={"a": "b"}), 'unknown field "spec.annotations"'),
     case("storage classes", quota(storage="1Gi"), 'unknown field "spec.quota.storage"'),
+    mcp("stdio, which would start a program", "must be streamable-http or sse; stdio would start", transport="stdio"),
+    mcp("credentials in the address of a server", "mcp.url", url="http://me:secret@docs/mcp"),
+    mcp(
+        "a header of a server by value and from a Secret",
+        "exactly one of value and secretKeyRef",
+        headers=[{"name": "X-Key", "value": "x", "secretKeyRef": {"name": "docs", "key": "key"}}],
+    ),
+    case("a tool that is neither toolkit nor server", tools({}), "give exactly one of toolkit and mcp"),
+    case("a tool that is both", tools({"toolkit": "sleep", "mcp": MCP}), "give exactly one of toolkit and mcp"),
+    case("options of a server", tools({"mcp": MCP, "options": {}}), "an MCP server has none"),
+    case("two servers of one name", tools({"mcp": MCP}, {"mcp": MCP}), "must not have the same name"),
+    case("a toolkit twice", tools({"toolkit": "sleep"}, {"toolkit": "sleep"}), "must not be listed twice"),
     case("a field beside spec", workspace() | {"data": {}}, 'unknown field "data"'),
     case(
         "a Secret of another namespace",

@@ -72,14 +72,14 @@ def test_a_parsed_resource_cannot_be_changed(workspace: Object, deployment: Obje
 
 def test_model_keys_are_collected_once_each_in_a_stable_order(deployment: Object) -> None:
     keys = (SecretKey("anthropic", "key.txt"), SecretKey("openai", "api-key"), SecretKey("openai", "other-key"))
-    assert parse_agent_deployment(deployment).model_keys == keys
+    assert parse_agent_deployment(deployment).content_keys == keys
     deployment["spec"]["agents"].reverse()
-    assert parse_agent_deployment(deployment).model_keys == keys, "or reordering agents would restart pods twice"
+    assert parse_agent_deployment(deployment).content_keys == keys, "or reordering agents would restart pods twice"
 
 
 def test_every_secret_that_a_pod_needs_is_known_before_it_starts(deployment: Object) -> None:
     parsed = parse_agent_deployment(deployment)
-    assert set(parsed.secret_keys) == {*parsed.model_keys, SecretKey("crm", "token")}
+    assert set(parsed.secret_keys) == {*parsed.content_keys, SecretKey("crm", "token")}
 
 
 def test_an_empty_value_of_a_variable_is_a_value_and_no_reference(deployment: Object) -> None:
@@ -103,7 +103,7 @@ def test_every_secret_that_a_model_names_has_to_exist_before_a_pod_starts(deploy
     deployment["spec"]["teams"] = [
         {"id": "t", "members": ["a"], "model": model("leader"), "fallbackModels": [model("second"), model("leader")]}
     ]
-    names = [secret.name for secret in parse_agent_deployment(deployment).model_keys]
+    names = [secret.name for secret in parse_agent_deployment(deployment).content_keys]
     assert names == ["leader", "second", "thinker"]
 
 

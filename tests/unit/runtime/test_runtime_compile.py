@@ -63,7 +63,7 @@ def test_a_deferred_model_becomes_the_real_one_in_place() -> None:
     assert type(real) is OpenAIChat
     assert vars(real).keys() == vars(OpenAIChat(id="gpt-4o-mini")).keys()
     assert (real.id, real.base_url, real.retries) == ("gpt-4o-mini", "http://fake/v1", 3)
-    assert real.api_key == "openai/api-key of p.model"
+    assert real.api_key == "openai/api-key of p.model.apiKeySecretRef"
 
 
 def test_openai_without_chat_is_the_responses_api_as_agno_has_it() -> None:

@@ -22,9 +22,14 @@ TEXTS = {
     "toolkit": "calculator",
     "baseURL": "https://model.example.com/v1",
     "name": "openai",
+    "transport": "sse",
+    "url": "http://docs-mcp.tools.svc:8080/mcp",
+    "toolNamePrefix": "docs",
     "key": "api-key",
     "timezoneIdentifier": "Europe/Berlin",
 }
+EXCLUSIVE = {"tools": ("toolkit", "mcp"), "headers": ("secretKeyRef",)}
+"""Lists whose entries hold one of several fields; of a header's value and its Secret, the Secret is filled in."""
 FORM = {"type": "object", "properties": {"answer": {"type": "string"}}}
 MODEL = {"id": "openai-chat:gpt-4o-mini"}
 KINDS: dict[str, tuple[Mapping[str, Kind], set[str]]] = {
@@ -47,6 +52,8 @@ def filled(schema: dict[str, Any], name: str = "") -> Any:
     """A value for ``schema`` in which every field is set."""
     if name in {"inputSchema", "outputSchema"}:
         return FORM
+    if name in EXCLUSIVE:
+        return either(filled(schema["items"]), EXCLUSIVE[name])
     if schema["type"] == "array":
         return [filled(schema["items"], name)]
     if schema["type"] == "object":
@@ -57,6 +64,15 @@ def filled(schema: dict[str, Any], name: str = "") -> Any:
     texts = schema.get("enum", [TEXTS.get(name, "text")])
     scalars = {"boolean": True, "integer": schema.get("minimum", 1), "string": texts[0]}
     return scalars[schema["type"]]
+
+
+def either(entry: dict[str, Any], exclusive: tuple[str, ...]) -> list[dict[str, Any]]:
+    """One entry for each of two fields that exclude each other; options are those of a toolkit."""
+    others = {*exclusive, "value"}
+    entries = [{k: v for k, v in entry.items() if k == kept or k not in others} for kept in exclusive]
+    for other in entries[1:]:
+        other.pop("options", None)
+    return entries
 
 
 def document() -> dict[str, Any]:
@@ -83,7 +99,7 @@ def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
     read = [part.parameters for part in (spec.agents[0], *spec.teams)] + [spec.workflows[0].parameters]
     for parameters, (kinds, _) in zip(read, KINDS.values(), strict=True):
         assert parameters.keys() == kinds.keys()
-    assert spec.agents[0].tools[0].requires_confirmation == ("text",)
+    assert [tool.requires_confirmation for tool in spec.agents[0].tools] == [("text",), ("text",)]
     assert spec.teams[0].guardrails[0].name == "openai_moderation"
 
 

@@ -125,7 +125,7 @@ def test_a_missing_secret_is_named(tmp_path: Path, content: str | None) -> None:
         (tmp_path / "openai" / "api-key").write_text(content)
     settings = settings_from({**POD, "AGENTOS_SECRETS_DIR": str(tmp_path)})
     with pytest.raises(StartupError, match="Secret openai, key api-key, is missing or empty") as refused:
-        read_secret(settings, {}, SecretRef("openai", "api-key"), "spec.agents[0].model")
+        read_secret(settings, {}, SecretRef("openai", "api-key"), "spec.agents[0].model.apiKeySecretRef")
     assert refused.value.reason == "SecretMissing"
     assert refused.value.message.startswith("spec.agents[0].model.apiKeySecretRef:")
 

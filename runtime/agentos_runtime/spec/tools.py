@@ -1,0 +1,87 @@
+"""What an agent or a team may call: toolkits of agno, and MCP servers."""
+
+from __future__ import annotations
+
+from agentos_runtime.spec.kinds import Choice, Values
+from agentos_runtime.spec.model import McpServerSpec, SecretRef, ToolkitSpec, ToolSpec
+from agentos_runtime.spec.models import parse_secret
+from agentos_runtime.spec.node import Node
+
+_TOOLKIT = r"[a-z0-9][a-z0-9_]{0,62}"
+_SERVER = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+_PREFIX = r"[a-z][a-z0-9_]{0,31}"
+_HEADER = r"[A-Za-z0-9-]{1,128}"
+_URL = r"https?://[^\s/?#@]+[^\s?#@]*"
+_WAITING = ("requiresConfirmation", "requiresApproval")
+
+
+def parse_tools(node: Node) -> tuple[ToolSpec, ...]:
+    """`tools` of an agent or a team."""
+    tools = tuple(_tool(item) for item in node.items(at_most=32))
+    seen: set[tuple[type[ToolSpec], str]] = set()
+    for tool in tools:
+        if (type(tool), tool.name) in seen:
+            node.fail(f"two entries have the name {tool.name!r}; leave one out, or give each server its own")
+        seen.add((type(tool), tool.name))
+    return tools
+
+
+def _tool(node: Node) -> ToolSpec:
+    if isinstance(node.value, dict) and "mcp" in node.value:
+        return _server(node)
+    have = node.fields(["toolkit"], ["options", *_WAITING])
+    return ToolkitSpec(
+        name=have["toolkit"].name(_TOOLKIT, "the name of a toolkit of agno, e.g. 'calculator'"),
+        options=Values().read(have["options"]) if "options" in have else {},
+        requires_confirmation=_texts(have.get("requiresConfirmation")),
+        requires_approval=_texts(have.get("requiresApproval")),
+        path=node.path,
+    )
+
+
+def _server(node: Node) -> McpServerSpec:
+    outer = node.fields(["mcp"], _WAITING)
+    optional = ["transport", "headers", "includeTools", "excludeTools", "timeoutSeconds", "toolNamePrefix"]
+    have = outer["mcp"].fields(["name", "url"], optional)
+    return McpServerSpec(
+        name=have["name"].name(_SERVER, "a lower-case name of letters, digits and '-'"),
+        url=have["url"].name(
+            _URL, "an http or https URL without user, query and fragment; credentials go into headers"
+        ),
+        transport=_transport(have["transport"]) if "transport" in have else "streamable-http",
+        headers=_headers(have["headers"]) if "headers" in have else {},
+        include_tools=_texts(have.get("includeTools")),
+        exclude_tools=_texts(have.get("excludeTools")),
+        timeout_seconds=have["timeoutSeconds"].integer(1, 300) if "timeoutSeconds" in have else 10,
+        tool_name_prefix=_prefix(have["toolNamePrefix"]) if "toolNamePrefix" in have else None,
+        requires_confirmation=_texts(outer.get("requiresConfirmation")),
+        requires_approval=_texts(outer.get("requiresApproval")),
+        path=node.path,
+    )
+
+
+def _transport(node: Node) -> str:
+    if node.value == "stdio":
+        node.fail("stdio would start a program in the pod; run the server as a Service of its own and give its url")
+    return Choice(("streamable-http", "sse")).read(node)
+
+
+def _prefix(node: Node) -> str:
+    return node.name(_PREFIX, "lower-case letters, digits and '_'")
+
+
+def _headers(node: Node) -> dict[str, str | SecretRef]:
+    headers: dict[str, str | SecretRef] = {}
+    for item in node.items(at_most=16):
+        have = item.fields(["name"], ["value", "secretKeyRef"])
+        if ("value" in have) == ("secretKeyRef" in have):
+            item.fail("give exactly one of value and secretKeyRef")
+        name = have["name"].name(_HEADER, "the name of a header, e.g. 'Authorization'")
+        if name.lower() in (known.lower() for known in headers):
+            item.fail(f"header {name!r} is given twice; leave one out")
+        headers[name] = have["value"].text() if "value" in have else parse_secret(have["secretKeyRef"])
+    return headers
+
+
+def _texts(node: Node | None) -> tuple[str, ...]:
+    return tuple(item.text() for item in node.items()) if node is not None else ()

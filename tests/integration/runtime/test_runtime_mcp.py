@@ -1,0 +1,161 @@
+"""MCP servers as tools, with a real server that stops, comes back, and is not what the spec says of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+KEY = "planted-mcp-key"
+Servers = Callable[..., Any]
+
+
+@pytest.fixture
+def serve_mcp(tmp_path: Path, start_module: Callable[..., Any]) -> Iterator[Servers]:
+    """Starts the server on a port; it answers once this returns."""
+    started: list[Any] = []
+
+    def begin(port: int, transport: str = "streamable-http", *without: str) -> Any:
+        process = start_module(
+            ["tests.integration.runtime.mcp_server", transport, str(port), *without], tmp_path / f"mcp-{port}", port
+        )
+        started.append(process)
+        process.wait_until("/nothing", 401)
+        return process
+
+    yield begin
+    for process in started:
+        process.stop()
+
+
+class Deployment:
+    """A runtime whose agent has one MCP server."""
+
+    def __init__(self, process: Any, token: Callable[..., str]) -> None:
+        self.process = process
+        scopes = ["agents:run", "agents:read", "config:read", "sessions:read", "sessions:write"]
+        self._headers = {"Authorization": f"Bearer {token(scopes=scopes)}"}
+
+    def asks(self, message: str) -> dict[str, Any]:
+        form = {"message": message, "stream": "false"}
+        return self._json(httpx.post(f"{self.process.url}/agents/support/runs", data=form, **self._with))
+
+    def goes_on(self, run: dict[str, Any]) -> dict[str, Any]:
+        form = {
+            "tools": json.dumps([{**run["tools"][0], "confirmed": True}]),
+            "session_id": run["session_id"],
+            "stream": "false",
+        }
+        url = f"{self.process.url}/agents/support/runs/{run['run_id']}/continue"
+        return self._json(httpx.post(url, data=form, **self._with))
+
+    def server(self) -> dict[str, Any]:
+        """What /config says of the server."""
+        found: dict[str, Any] = self._json(httpx.get(f"{self.process.url}/config", **self._with))["mcp_servers"][0]
+        return found
+
+    def is_told(self, word: str) -> dict[str, Any]:
+        """What /config says once its status, or its message, holds a word."""
+        deadline = time.monotonic() + 60
+        while word not in str((said := self.server()).get("message", "")) + str(said["status"]):
+            assert time.monotonic() < deadline, said
+            time.sleep(0.1)
+        return said
+
+    @property
+    def _with(self) -> dict[str, Any]:
+        return {"headers": self._headers, "timeout": 60}
+
+    def _json(self, response: httpx.Response) -> dict[str, Any]:
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+@pytest.fixture
+def deploy(
+    tmp_path: Path, start: Callable[..., Any], an_agent: Callable[..., Any], token: Callable[..., str]
+) -> Iterator[Callable[..., Deployment]]:
+    """An agent with the server at a port; it must never tell the server's key."""
+    made: list[Any] = []
+
+    def begin(port: int, path: str = "/mcp", waits: Any = (), **mcp: Any) -> Deployment:
+        key = tmp_path / "secrets" / "docs" / "key"
+        key.parent.mkdir(parents=True)
+        key.write_text(KEY)
+        headers = [{"name": "X-Key", "secretKeyRef": {"name": "docs", "key": "key"}}]
+        server = {"name": "docs", "url": f"http://127.0.0.1:{port}{path}", "headers": headers, "timeoutSeconds": 5}
+        process = start(an_agent(tools=[{"mcp": server | mcp, "requiresConfirmation": list(waits)}]))
+        made.append(process)
+        process.wait_until("/readyz")
+        return Deployment(process, token)
+
+    yield begin
+    for process in made:
+        assert KEY not in process.output
+
+
+@pytest.mark.parametrize(("transport", "path"), [("streamable-http", "/mcp"), ("sse", "/sse")])
+def test_the_model_calls_a_tool_before_and_after_the_server_restarted(
+    transport: str, path: str, deploy: Any, serve_mcp: Servers, free_port: int
+) -> None:
+    server = serve_mcp(free_port, transport)
+    deployment = deploy(free_port, path, transport=transport)
+    assert "zebra stands on page 7" in deployment.asks('call lookup {"word": "zebra"}')["content"]
+    server.stop()
+    assert "MCP server 'docs' cannot be used" in deployment.asks('call lookup {"word": "zebra"}')["content"]
+    assert deployment.is_told("unavailable")["tools"] == ["forget", "lookup"]
+    serve_mcp(free_port, transport)
+    assert "zebra stands on page 7" in deployment.asks('call lookup {"word": "zebra"}')["content"]
+    assert deployment.server()["status"] == "connected"
+
+
+def test_a_server_that_is_away_at_the_start_is_named_to_the_model_and_found_when_it_comes(
+    deploy: Any, serve_mcp: Servers, free_port: int
+) -> None:
+    deployment = deploy(free_port)
+    assert deployment.is_told("connect")["tools"] == []
+    assert "The tools of the MCP server 'docs' cannot be used now" in deployment.asks("system")["content"]
+    serve_mcp(free_port)
+    assert "zebra stands on page 7" in deployment.asks('call lookup {"word": "zebra"}')["content"]
+    assert "docs" not in deployment.asks("system")["content"]
+
+
+@pytest.mark.parametrize("path", ["/wrong", "/elsewhere"])
+def test_an_address_that_is_wrong_or_leads_to_another_host_is_told(
+    path: str, deploy: Any, serve_mcp: Servers, free_port: int
+) -> None:
+    serve_mcp(free_port)
+    deployment = deploy(free_port, path)
+    deployment.asks("hello")
+    assert deployment.server()["status"] == "unavailable"
+    assert deployment.server()["message"] != "it has not been asked yet"
+
+
+def test_a_call_that_waits_runs_after_its_user_said_yes(deploy: Any, serve_mcp: Servers, free_port: int) -> None:
+    serve_mcp(free_port)
+    deployment = deploy(free_port, waits=["forget"], toolNamePrefix="docs")
+    run = deployment.asks('call docs_forget {"word": "zebra"}')
+    assert run["status"] == "PAUSED", run
+    assert "zebra is forgotten" in deployment.goes_on(run)["content"]
+
+
+def test_a_name_that_the_server_does_not_have_leaves_nothing_unguarded(
+    deploy: Any, serve_mcp: Servers, free_port: int
+) -> None:
+    serve_mcp(free_port)
+    deployment = deploy(free_port, waits=["forgett"])
+    assert "is forgotten" not in deployment.asks('call forget {"word": "zebra"}')["content"]
+    assert "did you mean 'forget'?" in deployment.is_told("forgett")["message"]
+
+
+def test_only_the_tools_that_are_included_can_be_called(deploy: Any, serve_mcp: Servers, free_port: int) -> None:
+    serve_mcp(free_port)
+    deployment = deploy(free_port, includeTools=["lookup"])
+    assert "is forgotten" not in deployment.asks('call forget {"word": "zebra"}')["content"]
+    assert deployment.server()["tools"] == ["lookup"]
