@@ -64,7 +64,7 @@ class _Guarded:
     guard: Guard
 
     async def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
-        """Not in `_connect`: redis-py makes a ConnectionError of whatever that raises, which agno would try for ever."""
+        """Not in `_connect`: redis-py makes a ConnectionError of all that it raises, which agno would try for ever."""
         self.guard.check()
         try:
             await super().connect_check_health(*args, **kwargs)  # type: ignore[misc]
