@@ -61,6 +61,7 @@ class McpServer(MCPTools):
         self.spec = spec
         self._sent = headers
         self._lock = asyncio.Lock()
+        self._looks = 0
         self._keeper: asyncio.Task[None] | None = None
         self.trouble: str | None = "it has not been asked yet"
         """Why its tools cannot be called; None while they can."""
@@ -95,22 +96,32 @@ class McpServer(MCPTools):
         return True
 
     async def build_tools(self) -> None:
-        """Before each run: see that it answers, and which tools it has now. Never raises."""
+        """Before each run: see that it answers, and which tools it has now. Never raises.
+
+        Runs that arrive during a look share its answer: a server that hangs holds up each for one timeout, not for one
+        behind the other.
+        """
+        asked = self._looks
         async with self._lock:
-            try:
-                async with asyncio.timeout(self.spec.timeout_seconds):
-                    await self._look()
-            except ValueError as error:  # connected, and not what the spec says of it
-                self.functions.clear()
-                self._is(str(error))
-            except TimeoutError:
-                await self._drop()
-                self._is(f"it did not answer within {self.spec.timeout_seconds} seconds")
-            except Exception as error:  # each layer below raises its own
-                await self._drop()
-                self._is(str(error) or type(error).__name__)
-            else:
-                self._is(None)
+            if self._looks == asked:
+                self._is(await self._found())
+                self._looks += 1
+
+    async def _found(self) -> str | None:
+        """What is wrong with it now; None where nothing is."""
+        try:
+            async with asyncio.timeout(self.spec.timeout_seconds):
+                await self._look()
+        except ValueError as error:  # connected, and not what the spec says of it
+            self.functions.clear()
+            return str(error)
+        except TimeoutError:
+            await self._drop()
+            return f"it did not answer within {self.spec.timeout_seconds} seconds"
+        except Exception as error:  # each layer below raises its own
+            await self._drop()
+            return str(error) or type(error).__name__
+        return None
 
     async def get_session_for_run(self, *_: Any, **__: Any) -> Any:
         """Before each call; what is raised here is the call's result."""
@@ -129,7 +140,7 @@ class McpServer(MCPTools):
         """Over the connection that is open, or else over a new one."""
         if self.session is None or not await super().is_alive():
             await self._drop()
-            client = _client(self.spec, self._sent)
+            client = await asyncio.to_thread(_client, self.spec, self._sent)  # its first import takes half a second
             self.session = await client.__aenter__()
         before = dict(self.functions)
         await super().build_tools()
@@ -176,7 +187,7 @@ def _client(spec: McpServerSpec, headers: dict[str, str]) -> Any:
 
     Of the redirects of a server the SDK follows those within its own origin, so that headers go nowhere else.
     """
-    import httpx2  # noqa: PLC0415 - with the two below half a second, beside the start instead of in it
+    import httpx2  # noqa: PLC0415 - only for who declares a server, and beside the start
     from fastmcp import Client  # noqa: PLC0415 - as above
     from fastmcp.client.transports import SSETransport, StreamableHttpTransport  # noqa: PLC0415 - as above
 

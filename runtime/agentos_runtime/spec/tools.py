@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from agentos_runtime.spec.kinds import Choice, Values
 from agentos_runtime.spec.model import McpServerSpec, SecretRef, ToolkitSpec, ToolSpec
 from agentos_runtime.spec.models import parse_secret
@@ -45,9 +47,7 @@ def _server(node: Node) -> McpServerSpec:
     have = outer["mcp"].fields(["name", "url"], optional)
     return McpServerSpec(
         name=have["name"].name(_SERVER, "a lower-case name of letters, digits and '-'"),
-        url=have["url"].name(
-            _URL, "an http or https URL without user, query and fragment; credentials go into headers"
-        ),
+        url=_url(have["url"]),
         transport=_transport(have["transport"]) if "transport" in have else "streamable-http",
         headers=_headers(have["headers"]) if "headers" in have else {},
         include_tools=_texts(have.get("includeTools")),
@@ -58,6 +58,14 @@ def _server(node: Node) -> McpServerSpec:
         requires_approval=_texts(outer.get("requiresApproval")),
         path=node.path,
     )
+
+
+def _url(node: Node) -> str:
+    """Not told when it is refused: it may hold a password."""
+    text = node.text()
+    if not re.fullmatch(_URL, text):
+        node.fail("must be an http or https URL without user, query and fragment; credentials go into headers")
+    return text
 
 
 def _transport(node: Node) -> str:

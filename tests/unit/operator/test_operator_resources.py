@@ -107,6 +107,20 @@ def test_every_secret_that_a_model_names_has_to_exist_before_a_pod_starts(deploy
     assert names == ["leader", "second", "thinker"]
 
 
+def test_every_secret_that_a_header_of_an_mcp_server_names_has_to_exist_before_a_pod_starts(deployment: Object) -> None:
+    def tools(name: str) -> list[Object]:
+        secret = {"name": "X-Key", "secretKeyRef": {"name": name, "key": "token"}}
+        server = {"name": "docs", "url": "http://docs/mcp", "headers": [secret, {"name": "X-Plain", "value": "open"}]}
+        return [{"toolkit": "calculator"}, {"mcp": server}]
+
+    deployment["spec"]["agents"] = [{"id": "a", "model": {"id": "openai-chat:x"}, "tools": tools("of-an-agent")}]
+    deployment["spec"]["teams"] = [
+        {"id": "t", "members": ["a"], "model": {"id": "openai-chat:x"}, "tools": tools("of-a-team")}
+    ]
+    names = [secret.name for secret in parse_agent_deployment(deployment).content_keys]
+    assert names == ["of-a-team", "of-an-agent"]
+
+
 def child(*references: Object, **metadata: Any) -> Object:
     """An object with owners."""
     return {"metadata": {"name": "x", **metadata, **({"ownerReferences": list(references)} if references else {})}}

@@ -33,7 +33,10 @@ def left_out() -> set[str]:
     return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, yaml.safe_load((ROOT / "examples" / "newsroom.yaml").read_text())])
+EXAMPLES = [yaml.safe_load((ROOT / "examples" / f"{name}.yaml").read_text()) for name in ("newsroom", "mcp")]
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *EXAMPLES])
 def test_a_document_that_it_shows_compiles(document: dict[str, Any]) -> None:
     components = compile_components(parse_spec(document), lambda *_: "key", AsyncSqliteDb())
     assert [agent.id for agent in components.agents] == [agent["id"] for agent in document["spec"]["agents"]]
