@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
 from agno.models.base import Model
 from agno.models.response import ModelResponse
 from agno.models.utils import MODEL_PROVIDER_CLASSES
+from pydantic import TypeAdapter, ValidationError
 
 from agentos_runtime.errors import Reason, StartupError, did_you_mean
 from agentos_runtime.spec import ModelSpec
@@ -24,6 +26,11 @@ from agentos_runtime.spec import ModelSpec
 _SDK_OF = {"agno.models.openai": "openai"}
 """Modules whose import waits for the server to listen, and the package they need. Their classes all take
 `api_key` and `base_url`; a module that is not listed is imported, and judged, at once."""
+
+_FIELDS = {"id": "id", "api_key": "apiKeySecretRef", "base_url": "baseURL"}
+"""Arguments that a model has a field for."""
+_OURS = frozenset({"client", "async_client", "http_client", "cache_response", "cache_ttl", "cache_dir"})
+"""Arguments that no file can set: objects of Python, and a cache on a disk that pods do not have."""
 
 
 class DeferredModel(Model):
@@ -87,21 +94,50 @@ def _construct(spec: ModelSpec, api_key: str | None) -> Model:
     try:
         cls: Any = getattr(importlib.import_module(module), name)
     except ImportError as error:
-        raise _package_missing(spec, error.name or str(error)) from error
+        raise _package_missing(spec, _package(error)) from error
     given = {"api_key": api_key, "base_url": spec.base_url}
-    options = {key: value for key, value in given.items() if value is not None}
-    for option in options.keys() - {field.name for field in fields(cls)}:
-        what = {"api_key": "apiKeySecretRef", "base_url": "baseURL"}[option]
+    said = {key: value for key, value in given.items() if value is not None}
+    for option in said.keys() - {field.name for field in fields(cls)}:
         raise StartupError(
-            Reason.INVALID_SPEC, f"{spec.path}.{what}: provider {spec.provider!r} takes none; leave it out"
+            Reason.INVALID_SPEC,
+            f"{spec.path}.{_FIELDS[option]}: provider {spec.provider!r} takes none; leave it out",
         )
+    options = _options(spec, cls)
     try:
-        model: Model = cls(id=spec.id, **options)
+        model: Model = cls(id=spec.id, **said, **options)
     except Exception as error:  # a provider's constructor may refuse in any way it likes
         why = " ".join(str(error).split())[:300]
         message = f"{spec.path}: provider {spec.provider!r} refuses it: {why}; change the model"
         raise StartupError(Reason.INVALID_SPEC, message) from error
     return model
+
+
+def _options(spec: ModelSpec, cls: Any) -> Mapping[str, Any]:
+    """The options of a spec, when the class has every one and each is of its type."""
+    known: dict[str, Any] = {
+        field.name: field.type for field in fields(cls) if field.init and not field.name.startswith("_")
+    }
+    allowed = known.keys() - _FIELDS.keys() - _OURS
+    for name, value in spec.options.items():
+        place = f"{spec.path}.options.{name}"
+        if name in _FIELDS:
+            message = f"{place}: has a field of its own, {spec.path}.{_FIELDS[name]}"
+            raise StartupError(Reason.INVALID_SPEC, message)
+        if name not in allowed:
+            hint = did_you_mean(name, sorted(allowed)) or f"; see agno's {cls.__name__} for what there is"
+            raise StartupError(Reason.INVALID_SPEC, f"{place}: {spec.provider!r} has no such option{hint}")
+        try:
+            TypeAdapter(known[name]).validate_python(value)
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise StartupError(Reason.INVALID_SPEC, f"{place}: {why[:1].lower()}{why[1:]}") from None
+    return spec.options
+
+
+def _package(error: ImportError) -> str:
+    """What is not installed: agno says it in words of its own, with the name in backquotes."""
+    named = re.search(r"`([A-Za-z0-9._-]+)`", str(error))
+    return error.name or (named[1] if named else str(error))
 
 
 def _package_missing(spec: ModelSpec, package: str) -> StartupError:

@@ -84,9 +84,7 @@ class Values:
     """A mapping whose content is the author's own."""
 
     def read(self, node: Node) -> dict[str, Any]:
-        if not isinstance(node.value, Mapping) or not all(isinstance(key, str) for key in node.value):
-            node.fail("must be a mapping of names to values")
-        return dict(node.value)
+        return node.values()
 
 
 @dataclass(frozen=True)

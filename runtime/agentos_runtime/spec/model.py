@@ -35,6 +35,8 @@ class ModelSpec:
     """Without one the provider's SDK looks for its own environment variable."""
     path: str = ""
     """Where in the document this stands, for messages."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Passed to the constructor of agno's class."""
 
     @property
     def label(self) -> str:

@@ -10,8 +10,8 @@ _SECRET_KEY = r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}"  # noqa: S105 - a pattern of ke
 
 
 def parse_model(node: Node) -> ModelSpec:
-    """`{id, baseURL, apiKeySecretRef}`."""
-    have = node.fields(["id"], ["baseURL", "apiKeySecretRef"])
+    """`{id, baseURL, apiKeySecretRef, options}`."""
+    have = node.fields(["id"], ["baseURL", "apiKeySecretRef", "options"])
     provider, colon, name = have["id"].text().partition(":")
     if not (colon and provider.strip() and name.strip()):
         have["id"].fail(f"{have['id'].value!r} must read '<provider>:<model>', e.g. 'openai-chat:gpt-4o-mini'")
@@ -20,6 +20,7 @@ def parse_model(node: Node) -> ModelSpec:
         id=name.strip(),
         base_url=_url(have["baseURL"]) if "baseURL" in have else None,
         api_key=parse_secret(have["apiKeySecretRef"]) if "apiKeySecretRef" in have else None,
+        options=have["options"].values() if "options" in have else {},
         path=node.path,
     )
 

@@ -47,6 +47,12 @@ class Node:
             self.fail(f"has {len(self.value)} entries; it takes {at_least} to {at_most}")
         return [Node(v, f"{self.path}[{i}]") for i, v in enumerate(self.value)]
 
+    def values(self) -> dict[str, Any]:
+        """A mapping whose content is the author's own."""
+        if not isinstance(self.value, Mapping) or not all(isinstance(key, str) for key in self.value):
+            self.fail("must be a mapping of names to values")
+        return dict(self.value)
+
     def text(self) -> str:
         """A string with something in it."""
         if not isinstance(self.value, str):

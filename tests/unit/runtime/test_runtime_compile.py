@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import util
 from importlib.machinery import ModuleSpec
 from typing import Any
@@ -64,6 +65,39 @@ def test_a_deferred_model_becomes_the_real_one_in_place() -> None:
     assert vars(real).keys() == vars(OpenAIChat(id="gpt-4o-mini")).keys()
     assert (real.id, real.base_url, real.retries) == ("gpt-4o-mini", "http://fake/v1", 3)
     assert real.api_key == "openai/api-key of p.model.apiKeySecretRef"
+
+
+def test_options_reach_the_model() -> None:
+    options = {"temperature": 0.2, "max_tokens": 500, "stop": ["END"], "extra_body": {"top_k": 20}}
+    model: Any = compile_model(replace(MODEL, options=options), None)
+    model.load()
+    assert {name: getattr(model, name) for name in options} == options
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"temprature": 0.2},
+            "p.model.options.temprature: 'openai-chat' has no such option (did you mean 'temperature'?)",
+        ),
+        ({"temperature": "hot"}, "p.model.options.temperature: input should be a valid number"),
+        ({"api_key": "planted"}, "p.model.options.api_key: has a field of its own, p.model.apiKeySecretRef"),
+        ({"base_url": "http://x"}, "p.model.options.base_url: has a field of its own, p.model.baseURL"),
+        ({"cache_dir": "/etc"}, "p.model.options.cache_dir: 'openai-chat' has no such option"),
+        ({"_tool_choice": "none"}, "p.model.options._tool_choice: 'openai-chat' has no such option"),
+    ],
+)
+def test_an_option_that_a_model_does_not_take_is_refused(options: dict[str, Any], words: str) -> None:
+    model: Any = compile_model(replace(MODEL, options=options), None)
+    refused = refusal(model.load)
+    assert words in str(refused)
+    assert "planted" not in str(refused)
+
+
+@pytest.mark.parametrize("provider", ["vllm", "lmstudio", "llama-cpp", "openrouter", "azure-openai", "deepseek", "xai"])
+def test_servers_that_speak_the_protocol_of_openai_need_nothing_more_in_the_image(provider: str) -> None:
+    compile_model(ModelSpec(provider, "any", "http://server.models.svc:8000/v1"), "key")
 
 
 def test_openai_without_chat_is_the_responses_api_as_agno_has_it() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 import yaml
 from agno.agent import Agent
 from agno.db.sqlite import AsyncSqliteDb
+from agno.models.utils import MODEL_PROVIDER_CLASSES
 from agno.team import Team
 from agno.workflow import Step, Workflow
 
@@ -52,3 +55,16 @@ def test_every_parameter_of_agno_is_declared_or_left_out_with_a_reason(cls: Any,
 
 def test_it_names_every_type_of_step() -> None:
     assert all(f"| `{type_}`" in PAGE for type_ in STEPS)
+
+
+def test_the_page_counts_the_providers_that_the_image_has() -> None:
+    def is_there(module: str, name: str) -> bool:
+        try:
+            return bool(getattr(importlib.import_module(module), name))
+        except ImportError:
+            return False
+
+    there = sum(is_there(*where) for where in MODEL_PROVIDER_CLASSES.values())
+    assert f"which is {there} of the {len(MODEL_PROVIDER_CLASSES)} that agno {version('agno')} has" in " ".join(
+        PAGE.split()
+    )
