@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,16 @@ def serve(settings: Settings, spec: Spec, environ: Environ) -> None:
     hide_process()
     from agentos_runtime.database.prepare import in_background
 
-    prepared = in_background(settings.database)
+    imported = threading.Event()
+    prepared = in_background(settings.database, imported)
+    _import_agno()
+    imported.set()
     _Server(settings, spec, environ, prepared).run()
+
+
+def _import_agno() -> None:
+    """With all that the application needs of it."""
+    import agentos_runtime.app  # noqa: F401
 
 
 def configure_logs(settings: Settings) -> None:

@@ -10,6 +10,7 @@ keeps equal to what agno would make; only a schema with older tables needs agno'
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.resources import files
@@ -48,15 +49,16 @@ def fingerprint() -> str:
     return f"agno {version('agno')}, epoch {_EPOCH}"
 
 
-def migrate(settings: DatabaseSettings) -> None:
+def migrate(settings: DatabaseSettings, imported: threading.Event | None = None) -> None:
     """Do what is to be done, once for all replicas.
 
+    `imported` is set once another thread has imported agno; None where none does.
     One of AWAY means that the database is away; a StartupError that somebody has to look.
     """
     try:
         with psycopg.connect(settings.url, connect_timeout=settings.connect_seconds, **_KEEPALIVE) as connection:
             if not _is_noted(connection, settings.schema):
-                _migrate_alone(connection, settings)
+                _migrate_alone(connection, settings, imported)
                 connection.commit()
             if settings.events_of and not outbox.is_installed(connection, settings.schema):
                 _lock(connection, settings.schema)
@@ -70,13 +72,16 @@ def migrate(settings: DatabaseSettings) -> None:
         raise StartupError(Reason.MIGRATION_FAILED, message) from error
 
 
-def _migrate_alone(connection: Connection, settings: DatabaseSettings) -> None:
+def _migrate_alone(connection: Connection, settings: DatabaseSettings, imported: threading.Event | None) -> None:
     """Everything that only one replica may do; what it did is seen with the lock's end."""
     _lock(connection, settings.schema)
     if _is_noted(connection, settings.schema):
         return
     if _has_tables(connection, settings.schema):
-        # agno is imported only where something is to be migrated; the main thread imports it anyway.
+        # Not while the main thread imports agno: its modules import each other in circles, in which two threads can
+        # wait for one another, and Python then fails one of the imports.
+        if imported:
+            imported.wait()
         from agentos_runtime.database.bring_up import bring_up  # noqa: PLC0415
 
         bring_up(settings)

@@ -17,13 +17,13 @@ _LOG = logging.getLogger("agentos.database")
 _RETRY_SECONDS = 1.0
 
 
-def prepare(settings: DatabaseSettings) -> None:
+def prepare(settings: DatabaseSettings, imported: threading.Event | None = None) -> None:
     """Bring the schema up to date, however long the database stays away. A StartupError ends it."""
     waiting = threading.Event()
     reported = ""
     while not settings.is_sqlite:  # agno makes a laptop's tables itself
         try:
-            migrate(settings)
+            migrate(settings, imported)
         except AWAY as error:
             problem = str(error).strip().partition("\n")[0]
             if problem != reported:
@@ -34,13 +34,13 @@ def prepare(settings: DatabaseSettings) -> None:
             return
 
 
-def in_background(settings: DatabaseSettings) -> Future[None]:
-    """Start at once; the result says when requests may be let in."""
+def in_background(settings: DatabaseSettings, imported: threading.Event) -> Future[None]:
+    """Start at once; the result says when requests may be let in. The caller sets `imported` when agno is."""
     done: Future[None] = Future()
 
     def run() -> None:
         try:
-            prepare(settings)
+            prepare(settings, imported)
         except BaseException as error:
             done.set_exception(error)
         else:

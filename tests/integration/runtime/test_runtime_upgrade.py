@@ -8,11 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -154,6 +156,25 @@ CREATE FUNCTION stop_here() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER stop_here BEFORE INSERT OR UPDATE ON agno_schema_versions FOR EACH ROW EXECUTE FUNCTION stop_here()
 """
 """agno notes each table after it; sessions and memories come before this one."""
+
+
+def test_a_migration_waits_until_the_main_thread_has_imported_agno(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the two imports can wait for each other, and the pod ends with MigrationFailed over nothing."""
+    order: list[str] = []
+
+    class Imported(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            order.append("waited")
+            return True
+
+    stub = ModuleType("bring_up")
+    vars(stub)["bring_up"] = lambda _: order.append("brought up")
+    monkeypatch.setitem(sys.modules, "agentos_runtime.database.bring_up", stub)
+    database.execute("CREATE TABLE agno_sessions (session_id text)")
+    migrate(settings_of(database), Imported())
+    assert order == ["waited", "brought up"]
 
 
 def test_a_migration_that_fails_half_way_leaves_the_older_version_as_it_was(
