@@ -45,7 +45,10 @@ def running(*, pods: bool = False, audited: bool = False) -> Iterator[ControlPla
         api = Api(plane.kubeconfig("admin"))
         log = folder / "kube-apiserver.log"
         wait_until(api.is_ready, what="the API server", timeout=120, advice=ADVICE, log=log)
-        stack.enter_context(_process("kube-controller-manager", components.controller_manager(plane), folder))
+        # Nodes that the caller brings are pretended: one whose lease comes late has not gone, and would set pods, and
+        # all who watch them, in motion.
+        manager_command = [*components.controller_manager(plane), "--node-monitor-grace-period=10m"]
+        stack.enter_context(_process("kube-controller-manager", manager_command, folder))
         wait_until(
             lambda: bool(api.get("/api/v1/namespaces/default/serviceaccounts/default")),
             what="the controller manager",
