@@ -24,6 +24,9 @@ import pytest
 import yaml
 from psycopg import sql
 
+from tests.integration.runtime import redis_server
+from tests.integration.runtime.redis_server import RedisProcess
+
 SECRET = "the-workspace-secret-of-the-tests-0123456789"
 AUDIENCE = "6f1c0f5e-7f0c-4f0e-8f6e-2d1b1d3b7a11"
 ISSUER = "agentos.hyvve.io"
@@ -304,6 +307,13 @@ def an_agent(model: Process) -> Callable[..., dict[str, Any]]:
 def start_module() -> Callable[[list[str], Path, int], Process]:
     """Starts a module of this repository as a server."""
     return lambda arguments, log, port: Process(arguments, {}, log, port)
+
+
+@pytest.fixture
+def redis(tmp_path: Path, free_port: int) -> Iterator[RedisProcess]:
+    """A Redis of the test's own."""
+    with redis_server.running(tmp_path, free_port) as server:
+        yield server
 
 
 @pytest.fixture

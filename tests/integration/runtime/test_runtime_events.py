@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from local.pki import Authority, Identity
+from tests.integration.apiserver import eventually
 from tests.integration.runtime import redis_server
 from tests.integration.runtime.redis_server import RedisProcess
 
@@ -27,16 +28,16 @@ COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
-def redis(tmp_path: Path, free_port: int) -> Iterator[RedisProcess]:
-    with redis_server.running(tmp_path, free_port) as server:
-        yield server
+def runtime(start: Start, redis: RedisProcess) -> Process:
+    """One that has the Redis."""
+    process = start(AGENTOS_REDIS_URL=redis.url)
+    process.wait_until("/readyz")
+    return process
 
 
 @pytest.fixture
-def alice(start: Start, redis: RedisProcess, token: Callable[..., str]) -> Iterator[httpx.Client]:
-    """A user of a runtime that has the Redis."""
-    runtime = start(AGENTOS_REDIS_URL=redis.url)
-    runtime.wait_until("/readyz")
+def alice(runtime: Process, token: Callable[..., str]) -> Iterator[httpx.Client]:
+    """A user of it."""
     with httpx.Client(base_url=runtime.url, headers={"Authorization": f"Bearer {token()}"}, timeout=60) as client:
         yield client
     runtime.stop()
@@ -146,11 +147,12 @@ def test_a_background_run_is_told_while_it_goes_on(alice: httpx.Client, redis: R
     ("stop", "recover"), [("kill", "start"), ("pause", "go_on")], ids=["that is killed", "that hangs"]
 )
 def test_a_redis_holds_up_no_run_and_is_told_later(
-    alice: httpx.Client, redis: RedisProcess, stop: str, recover: str
+    alice: httpx.Client, runtime: Process, redis: RedisProcess, stop: str, recover: str
 ) -> None:
     run(alice, "warm")
     getattr(redis, stop)()
-    time.sleep(2)  # for the guard to notice: what a run costs is asked for an outage, not for its first second
+    # What a run costs is asked for an outage, not for its first seconds.
+    eventually(lambda: "Redis cannot be used" in runtime.output, "the runtime notices")
     began = time.monotonic()
     answers = [run(alice, f"number {n}") for n in range(5)]
     took = time.monotonic() - began

@@ -6,25 +6,17 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from tests.integration.runtime import redis_server
 from tests.integration.runtime.redis_server import RedisProcess
 
 if TYPE_CHECKING:
     from tests.integration.runtime.conftest import Process
 
 LONG = "wait 8 " + " ".join(f"word{n}" for n in range(40))
-
-
-@pytest.fixture
-def redis(tmp_path: Path, free_port: int) -> Iterator[RedisProcess]:
-    with redis_server.running(tmp_path, free_port) as server:
-        yield server
 
 
 @pytest.fixture
