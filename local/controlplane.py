@@ -38,7 +38,8 @@ def running(*, pods: bool = False, audited: bool = False) -> Iterator[ControlPla
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentos-controlplane-")))
         server, etcd, peer, manager = free_ports(4)
         plane = ControlPlane(binaries, folder, "127.0.0.1", server, etcd, peer, manager, pods, audited)
-        plane.audit_policy.write_text(json.dumps(AUDIT_POLICY))
+        if audited:
+            plane.audit_policy.write_text(json.dumps(AUDIT_POLICY))
         make_credentials(plane, ("127.0.0.1", "localhost"))
         stack.enter_context(_process("etcd", components.etcd(plane), folder))
         stack.enter_context(_process("kube-apiserver", components.apiserver(plane), folder))

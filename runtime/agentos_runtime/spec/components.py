@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agentos_runtime.spec.kinds import Kind, Values, camel, read_parameters
+from agentos_runtime.spec.kinds import Kind, camel, read_parameters
 from agentos_runtime.spec.model import AgentSpec, GuardrailSpec, TeamSpec
 from agentos_runtime.spec.models import parse_model
 from agentos_runtime.spec.node import Node
@@ -50,5 +50,5 @@ def _common(node: Node, have: Mapping[str, Node], kinds: Mapping[str, Kind]) -> 
 
 def _guardrail(node: Node) -> GuardrailSpec:
     have = node.fields(["guardrail"], ["options"])
-    options = Values().read(have["options"]) if "options" in have else {}
+    options = have["options"].values() if "options" in have else {}
     return GuardrailSpec(name=have["guardrail"].text(), options=options, path=node.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agentos_runtime.spec.kinds import Choice, Values
+from agentos_runtime.spec.kinds import Choice
 from agentos_runtime.spec.model import McpServerSpec, SecretRef, ToolkitSpec, ToolSpec
 from agentos_runtime.spec.models import parse_secret
 from agentos_runtime.spec.node import Node
@@ -34,7 +34,7 @@ def _tool(node: Node) -> ToolSpec:
     have = node.fields(["toolkit"], ["options", *_WAITING])
     return ToolkitSpec(
         name=have["toolkit"].name(_TOOLKIT, "the name of a toolkit of agno, e.g. 'calculator'"),
-        options=Values().read(have["options"]) if "options" in have else {},
+        options=have["options"].values() if "options" in have else {},
         requires_confirmation=_texts(have.get("requiresConfirmation")),
         requires_approval=_texts(have.get("requiresApproval")),
         path=node.path,
