@@ -32,7 +32,7 @@ test: .venv/ready  ## All tests, on servers of their own; ARGS="tests/unit -n 0"
 lint: .venv/ready  ## Style, types, import rules, and that generated files are current
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m mypy operator/agentos_operator operator/agentosctl runtime/agentos_runtime local bench charts tests
+	$(RUN) -m mypy operator/agentos_operator operator/agentosctl runtime/agentos_runtime spec/agentos_spec local bench charts tests
 	.venv/bin/lint-imports
 	$(RUN) -m local.lock --check
 	$(RUN) charts/generate.py --check

@@ -132,10 +132,10 @@ def recipe(name: str) -> Recipe:
 
 
 def _program(image: str) -> Recipe:
-    """The operator or the runtime: its own sources only, or a change of one would rebuild the other."""
+    """The operator or the runtime: its own sources and the document's, or a change of one would rebuild the other."""
     name = image.removeprefix("agentos-")
     lock = f"requirements/{name}.txt"
-    places = ("pyproject.toml", "requirements/build.txt", lock, "local/imagefiles/trim.py", name)
+    places = ("pyproject.toml", "requirements/build.txt", lock, "local/imagefiles/trim.py", "spec", name)
     files = {place: CHECKOUT / place for place in places}
     return Recipe(image, _version(), CHECKOUT / f"Dockerfile.{name}", files)
 

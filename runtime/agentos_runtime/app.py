@@ -49,8 +49,8 @@ from agentos_runtime.http.requests import Requests
 from agentos_runtime.http.session_states import SessionStates
 from agentos_runtime.observers import Observers
 from agentos_runtime.settings import Settings
-from agentos_runtime.spec import Limits, Spec
 from agentos_runtime.warmup import Warmup
+from agentos_spec import Limits, Spec
 
 if TYPE_CHECKING:
     from agentos_runtime.events.shared import Shared

@@ -11,7 +11,7 @@ from pathlib import Path
 from agentos_runtime import termination
 from agentos_runtime.errors import EXIT_CONFIG, StartupError
 from agentos_runtime.settings import Environ, Settings, settings_from
-from agentos_runtime.spec import load_spec
+from agentos_spec import SpecError, load_spec
 
 
 def main(argv: Sequence[str] | None = None, environ: Environ = os.environ) -> int:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None, environ: Environ = os.environ) -> in
 
             return verify(environ, log)
         return _serve(options, environ) if options.command == "serve" else _migrate(environ)
-    except StartupError as error:
+    except (StartupError, SpecError) as error:
         termination.report(error, log)
         return EXIT_CONFIG
 

@@ -1,14 +1,17 @@
 """What keeps a runtime from serving, in words for the person who wrote the spec.
 
-    StartupError            reason + one sentence; the process exits 78 and the operator shows both
+    agentos_spec.SpecError  reason + one sentence: what the document alone tells
+    StartupError            the same of what only this process can find out
       reasons are the constants of `Reason`, each with its meaning
+
+The process exits 78 with either, and the operator shows both parts of it.
 
 Requests fail with problem documents instead (`http/problems.py`): nothing here is ever sent to a caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from agentos_spec.errors import SpecReason
 
 EXIT_CONFIG = 78
 """sysexits' EX_CONFIG: restarting will not help, the spec or the environment has to change."""
@@ -17,23 +20,15 @@ REFUSED_BY_GUARDRAIL = "Refused by the guardrail "
 """How the content of a run begins that a guardrail refused: agno tells it apart from a failed one in no other way."""
 
 
-class Reason:
-    """Reasons of a StartupError; the operator copies them into the AgentDeployment's Ready condition."""
+class Reason(SpecReason):
+    """All reasons of both; the operator copies them into the AgentDeployment's Ready condition."""
 
     INVALID_SETTINGS = "InvalidSettings"
     """The environment or a command-line option is missing or malformed."""
-    INVALID_SPEC = "InvalidSpec"
-    """The spec is not an AgentDeployment this version understands."""
-    UNKNOWN_MODEL_PROVIDER = "UnknownModelProvider"
-    """The part before the colon of a model id is no provider of agno."""
     MODEL_PACKAGE_MISSING = "ModelPackageMissing"
     """The provider is known, its SDK is not in the image."""
-    UNKNOWN_TOOLKIT = "UnknownToolkit"
-    """agno has no toolkit of that name."""
     TOOLKIT_PACKAGE_MISSING = "ToolkitPackageMissing"
     """The toolkit is known, a package it imports is not in the image."""
-    INVALID_TOOL_OPTIONS = "InvalidToolOptions"
-    """The toolkit refuses its options, or has no function of a name under requiresConfirmation."""
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason
     """A referenced Secret or its key is absent or empty."""
     TRACING_PACKAGE_MISSING = "TracingPackageMissing"
@@ -51,11 +46,3 @@ class StartupError(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` for the nearest known word, else nothing."""
-    import difflib  # noqa: PLC0415 - only on the way to an error
-
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""

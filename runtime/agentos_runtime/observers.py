@@ -20,7 +20,7 @@ from agentos_runtime.metrics.pool import watch_pool
 from agentos_runtime.metrics.requests import MeasuredRequests
 from agentos_runtime.metrics.runs import count_runs
 from agentos_runtime.settings import Settings
-from agentos_runtime.spec import Spec
+from agentos_spec import Spec
 
 if TYPE_CHECKING:
     from agentos_runtime.tracing import Tracing

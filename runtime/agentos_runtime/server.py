@@ -18,7 +18,7 @@ from agentos_runtime import logs
 from agentos_runtime.errors import Reason, StartupError
 from agentos_runtime.hardening import hide_process
 from agentos_runtime.settings import Environ, Settings, read_secret
-from agentos_runtime.spec import Spec
+from agentos_spec import Spec
 
 if TYPE_CHECKING:
     from agentos_runtime.observers import Observers
@@ -28,7 +28,7 @@ _KEYS_OF_AGNO = ("JWT_VERIFICATION_KEY", "JWT_JWKS_FILE", "OS_SECURITY_KEY")
 
 
 def serve(settings: Settings, spec: Spec, environ: Environ) -> None:
-    """Run until SIGTERM, or until a StartupError."""
+    """Run until SIGTERM, or until a StartupError or SpecError."""
     os.environ["AGNO_TELEMETRY"] = "false"
     for name in _KEYS_OF_AGNO:
         os.environ.pop(name, None)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agentos_runtime.errors import Reason, StartupError
 from agentos_runtime.issuers import CONTROL_PLANE, GENERATED, Defaults, Issuer, parse_issuers
-from agentos_runtime.spec import SecretRef
+from agentos_spec import SecretRef
 
 Environ = MutableMapping[str, str]
 

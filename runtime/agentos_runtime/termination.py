@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 from agentos_runtime.errors import StartupError
+from agentos_spec import SpecError
 
 DEFAULT = Path("/dev/termination-log")
 
 
-def report(error: StartupError, path: Path) -> None:
+def report(error: StartupError | SpecError, path: Path) -> None:
     """One JSON line into the termination log where there is one, and on stderr always."""
     line = json.dumps({"reason": error.reason, "message": error.message[:2000]}, ensure_ascii=False)
     sys.stderr.write(line + "\n")

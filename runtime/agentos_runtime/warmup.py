@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 
 from agentos_runtime.asgi import App, Message, Receive, Scope, Send
 from agentos_runtime.errors import StartupError
+from agentos_spec import SpecError
 
 _LOG = logging.getLogger("agentos.warmup")
 Work = Callable[[], Awaitable[None]]
@@ -27,7 +28,7 @@ class Warmup:
         self._public = public
         self._give_up = give_up
         self._task: asyncio.Task[None] | None = None
-        self.failure: StartupError | None = None
+        self.failure: StartupError | SpecError | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -49,7 +50,7 @@ class Warmup:
         """A model that cannot be imported ends the process; anything else is left to the first request."""
         try:
             await self._work()
-        except StartupError as error:
+        except (StartupError, SpecError) as error:
             self.failure = error
             self._give_up()
         except Exception:

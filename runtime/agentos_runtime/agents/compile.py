@@ -26,7 +26,7 @@ from agentos_runtime.agents.models import compile_model
 from agentos_runtime.agents.parts import AgentInWorkflow, TeamInWorkflow
 from agentos_runtime.agents.toolkits import compile_toolkit
 from agentos_runtime.agents.workflows import Executor, compile_steps
-from agentos_runtime.spec import (
+from agentos_spec import (
     AgentSpec,
     JsonSchema,
     McpServerSpec,

@@ -10,7 +10,7 @@ import re
 from pydantic import BaseModel
 
 from agentos_runtime.errors import Reason, StartupError
-from agentos_runtime.spec import JsonSchema
+from agentos_spec import JsonSchema
 
 
 def compile_form(form: JsonSchema, name: str) -> type[BaseModel]:

@@ -9,8 +9,9 @@ from agno.guardrails import BaseGuardrail
 from agno.run.agent import RunInput
 from agno.run.team import TeamRunInput
 
-from agentos_runtime.errors import REFUSED_BY_GUARDRAIL, Reason, StartupError, did_you_mean
-from agentos_runtime.spec import GuardrailSpec
+from agentos_runtime.errors import REFUSED_BY_GUARDRAIL, Reason, StartupError
+from agentos_spec import GuardrailSpec
+from agentos_spec.errors import did_you_mean
 
 _GUARDRAILS = {
     "openai_moderation": "OpenAIModerationGuardrail",

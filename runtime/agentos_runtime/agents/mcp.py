@@ -16,8 +16,9 @@ from typing import Any
 from agno.tools.mcp import MCPTools
 
 from agentos_runtime.agents.compile import ReadSecret
-from agentos_runtime.errors import Reason, StartupError, did_you_mean
-from agentos_runtime.spec import McpServerSpec
+from agentos_runtime.errors import Reason, StartupError
+from agentos_spec import McpServerSpec
+from agentos_spec.errors import did_you_mean
 
 _LOG = logging.getLogger("agentos.mcp")
 _EVERY_SECONDS = 10.0

@@ -20,8 +20,9 @@ from agno.models.response import ModelResponse
 from agno.models.utils import MODEL_PROVIDER_CLASSES
 from pydantic import TypeAdapter, ValidationError
 
-from agentos_runtime.errors import Reason, StartupError, did_you_mean
-from agentos_runtime.spec import ModelSpec
+from agentos_runtime.errors import Reason, StartupError
+from agentos_spec import ModelSpec
+from agentos_spec.errors import did_you_mean
 
 _SDK_OF = {"agno.models.openai": "openai"}
 """Modules whose import waits for the server to listen, and the package they need. Their classes all take

@@ -11,8 +11,9 @@ import agno.tools
 from agno.tools.function import Function
 from agno.tools.toolkit import Toolkit
 
-from agentos_runtime.errors import Reason, StartupError, did_you_mean
-from agentos_runtime.spec import ToolkitSpec
+from agentos_runtime.errors import Reason, StartupError
+from agentos_spec import ToolkitSpec
+from agentos_spec.errors import did_you_mean
 
 
 def compile_toolkit(spec: ToolkitSpec) -> Toolkit:

@@ -10,7 +10,7 @@ from agno.team import Team
 from agno.workflow import Condition, HumanReview, Loop, OnError, Parallel, Router, Step, Steps, Workflow
 
 from agentos_runtime.errors import Reason, StartupError
-from agentos_runtime.spec import StepSpec
+from agentos_spec import StepSpec
 
 Executor = Agent | Team | Workflow
 AnyStep = Any

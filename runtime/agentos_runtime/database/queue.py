@@ -14,7 +14,7 @@ from agno.db.base import AsyncBaseDb
 from agno.os import QueueConfig
 
 from agentos_runtime.settings import Settings
-from agentos_runtime.spec import Limits
+from agentos_spec import Limits
 
 _LEASE_SECONDS = 60
 _LOOK_SECONDS = 15.0

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from agentos_runtime.asgi import JSON, App, Receive, Scope, Send, content_type, header_values, media_type, replayed
 from agentos_runtime.http.problems import send_problem
 from agentos_runtime.http.wellformed import Refused, check_named, parse_json
-from agentos_runtime.spec import Limits
+from agentos_spec import Limits
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"

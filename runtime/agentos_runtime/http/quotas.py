@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from agentos_runtime.asgi import App, Receive, Scope, Send, state_of
 from agentos_runtime.http.problems import send_problem
-from agentos_runtime.spec import Limits
+from agentos_spec import Limits
 
 _MOST_CALLERS = 10_000
 """Callers that are remembered; the one who was silent for longest is forgotten first."""

@@ -15,7 +15,7 @@ from agentos_runtime.auth.internal import InternalTokens
 from agentos_runtime.database.engine import create_database, create_engine
 from agentos_runtime.database.queue import queue_config
 from agentos_runtime.settings import AuthSettings, DatabaseSettings, Settings
-from agentos_runtime.spec import parse_spec
+from agentos_spec import parse_spec
 
 SCOPES = sorted({scope for scopes in get_default_scope_mappings().values() for scope in scopes})
 

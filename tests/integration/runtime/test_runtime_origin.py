@@ -24,7 +24,7 @@ from agentos_runtime import app as application
 from agentos_runtime.agents.compile import Components
 from agentos_runtime.database.prepare import prepare
 from agentos_runtime.settings import settings_from
-from agentos_runtime.spec import load_spec
+from agentos_spec import load_spec
 
 Token = Callable[..., str]
 SECRET = "the-workspace-secret-of-the-tests-0123456789"

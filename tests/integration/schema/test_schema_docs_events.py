@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from agentos_runtime.spec import parse_spec
+from agentos_spec import parse_spec
 from tests.integration.schema.bodies import deployment, workspace
 
 if TYPE_CHECKING:

@@ -81,6 +81,11 @@ def test_sources_of_the_operator_do_not_touch_the_runtime_image() -> None:
     assert not [place for place in files if place.startswith("operator")]
 
 
+@pytest.mark.parametrize("image", ["agentos-operator", "agentos-runtime"])
+def test_a_change_of_what_both_programs_read_touches_both_images(image: str) -> None:
+    assert "spec" in images_recipes.recipe(image).files
+
+
 def test_an_unknown_image_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(StepFailedError) as caught:
         images_recipes.recipe("agentos-runtmie")

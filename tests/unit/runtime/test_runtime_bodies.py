@@ -12,7 +12,7 @@ import pytest
 from agentos_runtime.http.abandoned import Abandoned
 from agentos_runtime.http.bodies import Bodies
 from agentos_runtime.http.wellformed import Refused, parse_json
-from agentos_runtime.spec import Limits
+from agentos_spec import Limits
 
 FORM = b"application/x-www-form-urlencoded"
 LIMITS = replace(Limits(), body_bytes=1000, json_depth=3, body_seconds=0.01)

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from agentos_operator.reasons import RUNTIME_REASONS
-from agentos_runtime.errors import Reason, StartupError
+from agentos_runtime.errors import Reason
 from agentos_runtime.settings import settings_from
-from agentos_runtime.spec import parse_spec
-from agentos_runtime.spec.kinds import Choice, Kind, Whole, camel
-from agentos_runtime.spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
+from agentos_spec import SpecError, parse_spec
+from agentos_spec.kinds import Choice, Kind, Whole, camel
+from agentos_spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
 
 CRD = Path(__file__).parents[3] / "crds" / "agentdeployments.yaml"
 TEXTS = {
@@ -132,7 +132,7 @@ def test_the_runtime_bounds_limits_as_the_crd_does() -> None:
     for name, field in counts.items():
         for beyond in (field["minimum"] - 1, field["maximum"] + 1):
             body["spec"]["limits"] = {name: beyond}
-            with pytest.raises(StartupError, match=f"spec.limits.{name}"):
+            with pytest.raises(SpecError, match=f"spec.limits.{name}"):
                 parse_spec(body)
 
 
@@ -151,12 +151,12 @@ def test_defaults_that_the_crd_describes_are_the_runtimes() -> None:
 def test_a_field_that_the_crd_does_not_have_is_refused_on_a_laptop_too() -> None:
     body = document()
     body["spec"]["agents"][0]["enableUserMemories"] = True
-    with pytest.raises(StartupError, match="enableUserMemories"):
+    with pytest.raises(SpecError, match="enableUserMemories"):
         parse_spec(body)
 
 
 def test_the_operator_believes_every_reason_that_the_runtime_can_give() -> None:
-    given = {value for name, value in vars(Reason).items() if name.isupper()}
+    given = {getattr(Reason, name) for name in dir(Reason) if name.isupper()}
     assert given == RUNTIME_REASONS
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from agentos_runtime.http.wellformed import LONGEST_ID
-from agentos_runtime.spec import Limits, parse_spec
+from agentos_spec import Limits, parse_spec
 
 PAGE = (Path(__file__).parents[3] / "docs" / "runtime.md").read_text()
 

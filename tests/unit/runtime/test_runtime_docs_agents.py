@@ -19,9 +19,9 @@ from agno.team import Team
 from agno.workflow import Step, Workflow
 
 from agentos_runtime.agents.compile import compile_components
-from agentos_runtime.spec import parse_spec
-from agentos_runtime.spec.kinds import Kind
-from agentos_runtime.spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
+from agentos_spec import parse_spec
+from agentos_spec.kinds import Kind
+from agentos_spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "agents.md").read_text()

@@ -9,7 +9,7 @@ import pytest
 
 from agentos_runtime.agents.mcp import McpServer, compile_server
 from agentos_runtime.errors import StartupError
-from agentos_runtime.spec import McpServerSpec, Spec, parse_spec
+from agentos_spec import McpServerSpec, Spec, SpecError, parse_spec
 
 SERVER = {"name": "docs", "url": "http://docs.tools.svc:8080/mcp"}
 KEY = {"name": "docs", "key": "token"}
@@ -48,7 +48,7 @@ def server(**changes: Any) -> McpServerSpec:
     ],
 )
 def test_what_cannot_be_is_refused_with_its_place(changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(StartupError) as refused:
+    with pytest.raises(SpecError) as refused:
         server(**changes)
     assert words in str(refused.value)
     assert "spec.agents[0].tools[0].mcp" in str(refused.value)
@@ -56,7 +56,7 @@ def test_what_cannot_be_is_refused_with_its_place(changes: dict[str, Any], words
 
 
 def test_two_servers_of_an_agent_need_names_of_their_own() -> None:
-    with pytest.raises(StartupError, match="give each server its own"):
+    with pytest.raises(SpecError, match="give each server its own"):
         parsed({"mcp": SERVER}, {"mcp": SERVER})
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from agentos_runtime.http import quotas
 from agentos_runtime.http.quotas import Quotas, Rate
-from agentos_runtime.spec import Limits
+from agentos_spec import Limits
 
 
 class Clock:

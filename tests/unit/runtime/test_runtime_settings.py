@@ -10,7 +10,7 @@ import pytest
 
 from agentos_runtime.errors import StartupError
 from agentos_runtime.settings import read_secret, settings_from
-from agentos_runtime.spec import SecretRef
+from agentos_spec import SecretRef
 
 POD = {
     "AGENTOS_WORKSPACE": "acme",

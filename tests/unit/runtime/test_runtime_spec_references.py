@@ -12,7 +12,7 @@ from agno.workflow import Condition, Loop, Parallel, Router, Step, Steps
 
 from agentos_runtime.agents.compile import Components, compile_components
 from agentos_runtime.errors import StartupError
-from agentos_runtime.spec import parse_spec
+from agentos_spec import SpecError, parse_spec
 
 MODEL = {"id": "openai-chat:gpt-4o-mini"}
 ASK = {"name": "ask", "agent": "writer"}
@@ -183,16 +183,16 @@ COMPILED_NOT: dict[str, tuple[list[Any], Any, str]] = {
 
 @pytest.mark.parametrize(("path", "value", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_makes_no_sense_is_refused_with_its_path(path: list[Any], value: Any, message: str) -> None:
-    with pytest.raises(StartupError) as refused:
+    with pytest.raises(SpecError) as refused:
         parse_spec(changed(path, value))
     assert message in refused.value.message
 
 
 @pytest.mark.parametrize(("path", "value", "message"), COMPILED_NOT.values(), ids=COMPILED_NOT.keys())
 def test_what_does_not_compile_is_refused_with_its_path(path: list[Any], value: Any, message: str) -> None:
-    with pytest.raises(StartupError) as refused:
+    with pytest.raises((StartupError, SpecError)) as refused:
         compiled(changed(path, value))
-    assert message in refused.value.message
+    assert message in str(refused.value)
 
 
 def test_teams_in_many_teams_are_refused_before_they_fill_the_memory() -> None:
@@ -202,7 +202,7 @@ def test_teams_in_many_teams_are_refused_before_they_fill_the_memory() -> None:
         team["members"] = [f"t{above}-a", f"t{above}-b"] if above < 10 else ["writer"]
     document = changed(["teams"], twins)
     del document["spec"]["workflows"]
-    with pytest.raises(StartupError) as refused:
+    with pytest.raises(SpecError) as refused:
         parse_spec(document)
     assert "spec.teams[1].members[0]: 't0-b' has 1,534 members and steps" in refused.value.message
     assert "that is 3,068; a deployment may have at most 2,000" in refused.value.message

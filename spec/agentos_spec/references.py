@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from agentos_runtime.errors import Reason, StartupError, did_you_mean
-from agentos_runtime.spec.model import AgentSpec, Spec, StepSpec
+from agentos_spec.errors import SpecError, SpecReason, did_you_mean
+from agentos_spec.model import AgentSpec, Spec, StepSpec
 
 MOST_PARTS = 2_000
 """Places that name somebody, counted with all that is in whom they name. Each becomes an object of its own, and a team
@@ -23,7 +23,7 @@ class _Use:
 
 
 def check_references(spec: Spec) -> None:
-    """Raise a StartupError for the first name that stands for nothing, for two, or for itself."""
+    """Raise a SpecError for the first name that stands for nothing, for two, or for itself."""
     known = _known(spec)
     uses = {**_of_teams(spec), **_of_workflows(spec)}
     for places in uses.values():
@@ -147,4 +147,4 @@ def _waits(agent: AgentSpec) -> str | None:
 
 
 def _refuse(path: str, problem: str) -> None:
-    raise StartupError(Reason.INVALID_SPEC, f"{path}: {problem}")
+    raise SpecError(SpecReason.INVALID_SPEC, f"{path}: {problem}")

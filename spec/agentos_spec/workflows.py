@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agentos_runtime.spec.components import LABEL, LABEL_MEANS
-from agentos_runtime.spec.kinds import Choice, camel, read_parameters
-from agentos_runtime.spec.model import StepSpec, WorkflowSpec
-from agentos_runtime.spec.node import Node
-from agentos_runtime.spec.parameters import STEPS, WORKFLOW
+from agentos_spec.components import LABEL, LABEL_MEANS
+from agentos_spec.kinds import Choice, camel, read_parameters
+from agentos_spec.model import StepSpec, WorkflowSpec
+from agentos_spec.node import Node
+from agentos_spec.parameters import STEPS, WORKFLOW
 
 _DEEPEST = 8
 """Levels of steps in steps: deeper ones are a mistake, or meant to exhaust a parser."""

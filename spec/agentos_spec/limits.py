@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agentos_runtime.spec.model import Limits
-from agentos_runtime.spec.node import Node
+from agentos_spec.model import Limits
+from agentos_spec.node import Node
 
 _UNITS = {"Ki": 1024, "Mi": 1024**2}
 _COUNTS = {

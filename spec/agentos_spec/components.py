@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agentos_runtime.spec.kinds import Kind, camel, read_parameters
-from agentos_runtime.spec.model import AgentSpec, GuardrailSpec, TeamSpec
-from agentos_runtime.spec.models import parse_model
-from agentos_runtime.spec.node import Node
-from agentos_runtime.spec.parameters import AGENT, TEAM
-from agentos_runtime.spec.tools import parse_tools
+from agentos_spec.kinds import Kind, camel, read_parameters
+from agentos_spec.model import AgentSpec, GuardrailSpec, TeamSpec
+from agentos_spec.models import parse_model
+from agentos_spec.node import Node
+from agentos_spec.parameters import AGENT, TEAM
+from agentos_spec.tools import parse_tools
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 LABEL_MEANS = "a lower-case name of letters, digits and '-'"

@@ -11,28 +11,28 @@ from typing import Any
 
 import yaml
 
-from agentos_runtime.errors import Reason, StartupError
-from agentos_runtime.spec.components import LABEL, LABEL_MEANS, parse_agent, parse_team
-from agentos_runtime.spec.limits import parse_limits
-from agentos_runtime.spec.model import Limits, Spec
-from agentos_runtime.spec.node import Node
-from agentos_runtime.spec.references import check_references
-from agentos_runtime.spec.workflows import parse_workflow
+from agentos_spec.components import LABEL, LABEL_MEANS, parse_agent, parse_team
+from agentos_spec.errors import SpecError, SpecReason
+from agentos_spec.limits import parse_limits
+from agentos_spec.model import Limits, Spec
+from agentos_spec.node import Node
+from agentos_spec.references import check_references
+from agentos_spec.workflows import parse_workflow
 
 _OPERATORS = ("image", "replicas", "resources", "env", "suspended", "routing", "observability", "events")
 """Fields of the same spec that only the operator acts on."""
 
 
 def load_spec(path: Path) -> Spec:
-    """Read and parse the file; a StartupError says what to change."""
+    """Read and parse the file; a SpecError says what to change."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StartupError(Reason.INVALID_SPEC, f"{path}: cannot be read: {_short(error)}") from error
+        raise SpecError(SpecReason.INVALID_SPEC, f"{path}: cannot be read: {_short(error)}") from error
     try:
         document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except (yaml.YAMLError, RecursionError) as error:
-        raise StartupError(Reason.INVALID_SPEC, f"{path}: is not YAML: {_short(error)}") from error
+        raise SpecError(SpecReason.INVALID_SPEC, f"{path}: is not YAML: {_short(error)}") from error
     return parse_spec(document)
 
 

@@ -6,7 +6,7 @@ that a parameter of a newer agno is decided about before it is missed.
 
 from __future__ import annotations
 
-from agentos_runtime.spec.kinds import (
+from agentos_spec.kinds import (
     Choice,
     Flag,
     Form,

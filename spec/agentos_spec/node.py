@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from agentos_runtime.errors import Reason, StartupError, did_you_mean
+from agentos_spec.errors import SpecError, SpecReason, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Node:
 
     def fail(self, problem: str) -> NoReturn:
         """Refuse this value: the path, what is wrong, what to do."""
-        raise StartupError(Reason.INVALID_SPEC, f"{self.path}: {problem}")
+        raise SpecError(SpecReason.INVALID_SPEC, f"{self.path}: {problem}")
 
     def fields(self, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, Node]:
         """The children of a mapping that has these fields and no others."""

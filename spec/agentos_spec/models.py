@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agentos_runtime.spec.model import ModelSpec, SecretRef
-from agentos_runtime.spec.node import Node
+from agentos_spec.model import ModelSpec, SecretRef
+from agentos_spec.node import Node
 
 _SECRET_NAME = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"  # noqa: S105 - a pattern of names
 _SECRET_KEY = r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}"  # noqa: S105 - a pattern of keys

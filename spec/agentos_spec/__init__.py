@@ -1,6 +1,11 @@
-"""The AgentDeployment document as the runtime reads it: parsed once, into frozen dataclasses."""
+"""The AgentDeployment document, which the operator checks and the runtime serves: parsed once into frozen dataclasses.
 
-from agentos_runtime.spec.model import (
+All that the programs have in common. Nothing here imports agno, kubernetes or SQLAlchemy, so that a document can be
+checked where none of them is.
+"""
+
+from agentos_spec.errors import SpecError, SpecReason
+from agentos_spec.model import (
     AgentSpec,
     GuardrailSpec,
     JsonSchema,
@@ -15,7 +20,7 @@ from agentos_runtime.spec.model import (
     ToolSpec,
     WorkflowSpec,
 )
-from agentos_runtime.spec.parse import load_spec, parse_spec
+from agentos_spec.parse import load_spec, parse_spec
 
 __all__ = [
     "AgentSpec",
@@ -26,6 +31,8 @@ __all__ = [
     "ModelSpec",
     "SecretRef",
     "Spec",
+    "SpecError",
+    "SpecReason",
     "StepSpec",
     "TeamSpec",
     "ToolSpec",

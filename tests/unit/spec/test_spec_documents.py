@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentos_runtime.errors import StartupError
-from agentos_runtime.spec import Limits, ModelSpec, SecretRef, load_spec, parse_spec
+from agentos_spec import Limits, ModelSpec, SecretRef, SpecError, load_spec, parse_spec
 
 GOOD: dict[str, Any] = {
     "apiVersion": "agentos.hyvve.io/v1alpha1",
@@ -81,7 +80,7 @@ def test_limits_are_read_and_the_others_keep_their_defaults() -> None:
     ],
 )
 def test_limits_that_make_no_sense_are_refused(limits: dict[str, Any], message: str) -> None:
-    with pytest.raises(StartupError, match=message):
+    with pytest.raises(SpecError, match=message):
         parse_spec(changed(["spec", "limits"], limits))
 
 
@@ -136,7 +135,7 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
 
 @pytest.mark.parametrize(("path", "value", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_wrong_spec_is_refused_with_its_path(path: list[Any], value: Any, message: str) -> None:
-    with pytest.raises(StartupError) as refused:
+    with pytest.raises(SpecError) as refused:
         parse_spec(changed(path, value))
     assert refused.value.reason == "InvalidSpec"
     assert message in refused.value.message
@@ -144,7 +143,7 @@ def test_a_wrong_spec_is_refused_with_its_path(path: list[Any], value: Any, mess
 
 def test_two_agents_of_one_id_are_refused() -> None:
     document = changed(["spec", "agents"], GOOD["spec"]["agents"] * 2)
-    with pytest.raises(StartupError, match=r"spec.agents: two agents have the id 'support'; give each its own"):
+    with pytest.raises(SpecError, match=r"spec.agents: two agents have the id 'support'; give each its own"):
         parse_spec(document)
 
 
@@ -156,10 +155,10 @@ def test_two_agents_of_one_id_are_refused() -> None:
 def test_a_file_that_is_no_document_is_refused(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "spec.yaml"
     file.write_text(text)
-    with pytest.raises(StartupError, match=message):
+    with pytest.raises(SpecError, match=message):
         load_spec(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StartupError, match=r"absent.yaml: cannot be read"):
+    with pytest.raises(SpecError, match=r"absent.yaml: cannot be read"):
         load_spec(tmp_path / "absent.yaml")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from agentos_runtime.spec.kinds import Choice
-from agentos_runtime.spec.model import McpServerSpec, SecretRef, ToolkitSpec, ToolSpec
-from agentos_runtime.spec.models import parse_secret
-from agentos_runtime.spec.node import Node
+from agentos_spec.kinds import Choice
+from agentos_spec.model import McpServerSpec, SecretRef, ToolkitSpec, ToolSpec
+from agentos_spec.models import parse_secret
+from agentos_spec.node import Node
 
 _TOOLKIT = r"[a-z0-9][a-z0-9_]{0,62}"
 _SERVER = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from zoneinfo import available_timezones
 
-from agentos_runtime.errors import did_you_mean
-from agentos_runtime.spec.model import JsonSchema, ModelSpec
-from agentos_runtime.spec.models import parse_model
-from agentos_runtime.spec.node import Node
+from agentos_spec.errors import did_you_mean
+from agentos_spec.model import JsonSchema, ModelSpec
+from agentos_spec.models import parse_model
+from agentos_spec.node import Node
 
 
 class Kind(Protocol):
-    """One kind; `read` raises a StartupError that names the value's path."""
+    """One kind; `read` raises a SpecError that names the value's path."""
 
     def read(self, node: Node) -> Any: ...
 
