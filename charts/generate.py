@@ -1,8 +1,7 @@
-"""Write what follows from crds/: the chart's templates of both resources and docs/reference.md.
+"""Write what follows from crds/ and agno: the chart's templates of both resources, docs/reference.md, the catalogue.
 
-`python charts/generate.py` writes them, `make lint` calls `python charts/generate.py --check`. The schema
-in crds/ and the version in pyproject.toml are the only sources; whoever changes a field changes it there and
-runs this.
+`python charts/generate.py` writes them, `make lint` calls `python charts/generate.py --check`. The schema in crds/, the
+version in pyproject.toml and the source of the pinned agno are the only sources; whoever changes one runs this.
 """
 
 from __future__ import annotations
@@ -19,6 +18,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # a script finds only what lies beside it
+
+from charts import catalogue  # noqa: E402 - as above
+
 CHART = Path("charts/agentos")
 TITLES = ("workspaces", "agentdeployments")
 """The files of crds/, in the order in which a reader meets the resources."""
@@ -174,6 +177,7 @@ def outputs(root: Path) -> dict[Path, str]:
     version = str(tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"])
     made = {CHART / "templates" / "crds" / f"{name}.yaml": crd_template(crd) for name, crd in crds.items()}
     made[Path("docs/reference.md")] = "\n".join([REFERENCE_HEAD, *map(reference_section, crds.values())])
+    made[catalogue.PLACE] = catalogue.catalogue_text()
     made[CHART / "Chart.yaml"] = chart_yaml((root / CHART / "Chart.yaml").read_text(), version)
     return made
 
@@ -186,13 +190,13 @@ def differing(root: Path) -> list[Path]:
 
 def main(argv: list[str] | None = None) -> int:
     """Write the files, or with --check only say which ones differ."""
-    parser = argparse.ArgumentParser(description="Make the chart's CRD templates and docs/reference.md from crds/.")
+    parser = argparse.ArgumentParser(description="Make what follows from crds/ and from agno.")
     parser.add_argument("--check", action="store_true", help="change nothing; fail when a file is out of date")
     options = parser.parse_args(argv)
     stale = differing(ROOT)
     if options.check:
         for path in stale:
-            sys.stdout.write(f"{path} is older than its source: run `python charts/generate.py`\n")
+            sys.stdout.write(f"{path} is not what its source says: run `python charts/generate.py`\n")
         return 1 if stale else 0
     made = outputs(ROOT)
     for path in stale:

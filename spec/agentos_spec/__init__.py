@@ -4,6 +4,7 @@ All that the programs have in common. Nothing here imports agno, kubernetes or S
 checked where none of them is.
 """
 
+from agentos_spec.check import find_problems
 from agentos_spec.errors import SpecError, SpecReason
 from agentos_spec.model import (
     AgentSpec,
@@ -38,6 +39,7 @@ __all__ = [
     "ToolSpec",
     "ToolkitSpec",
     "WorkflowSpec",
+    "find_problems",
     "load_spec",
     "parse_spec",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agentos_spec.errors import did_you_mean
+from agentos_spec.guardrails import GUARDRAILS
 from agentos_spec.kinds import Kind, camel, read_parameters
 from agentos_spec.model import AgentSpec, GuardrailSpec, TeamSpec
 from agentos_spec.models import parse_model
@@ -50,5 +52,8 @@ def _common(node: Node, have: Mapping[str, Node], kinds: Mapping[str, Kind]) -> 
 
 def _guardrail(node: Node) -> GuardrailSpec:
     have = node.fields(["guardrail"], ["options"])
-    options = have["options"].values() if "options" in have else {}
-    return GuardrailSpec(name=have["guardrail"].text(), options=options, path=node.path)
+    name = have["guardrail"].text()
+    if name not in GUARDRAILS:
+        hint = did_you_mean(name, GUARDRAILS) or f"; there are {', '.join(GUARDRAILS)}"
+        have["guardrail"].fail(f"{name!r} is no guardrail of agno{hint}")
+    return GuardrailSpec(name, have["options"].values() if "options" in have else {}, node.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 from zoneinfo import available_timezones
 
@@ -73,10 +74,17 @@ class Timezone:
 
     def read(self, node: Node) -> str:
         text = node.text()
-        if text not in available_timezones():
-            hint = did_you_mean(text, available_timezones())
+        known = _timezones()
+        if known and text not in known:
+            hint = did_you_mean(text, known)
             node.fail(f"{text!r} is no time zone of the IANA database, such as Europe/Berlin{hint}")
         return text
+
+
+@cache
+def _timezones() -> set[str]:
+    """Looked for in the file system once; none where there is no such database, as on Windows."""
+    return available_timezones()
 
 
 @dataclass(frozen=True)

@@ -126,20 +126,24 @@ class ComponentSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values for agno's constructor under agno's names; a model is a ModelSpec, a form a JsonSchema."""
     path: str = ""
+    model: ModelSpec = field(kw_only=True)
+
+    def all_models(self) -> Iterator[ModelSpec]:
+        """The one that answers and those that are asked beside it."""
+        yield self.model
+        for value in self.parameters.values():
+            yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, ModelSpec))
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentSpec(ComponentSpec):
     """One agent, in agno's terms."""
 
-    model: ModelSpec
-
 
 @dataclass(frozen=True, kw_only=True)
 class TeamSpec(ComponentSpec):
     """One team: a model that leads members."""
 
-    model: ModelSpec
     members: tuple[str, ...]
     """Ids of agents and teams of the same document."""
 

@@ -25,7 +25,7 @@ class Node:
         """The children of a mapping that has these fields and no others."""
         required, known = list(required), [*required, *optional]
         if not isinstance(self.value, Mapping):
-            self.fail(f"must be a mapping with {', '.join(known)}, not {_kind(self.value)}")
+            self.fail(f"must be a mapping with {', '.join(known)}, not {kind_of(self.value)}")
         for name in self.value:
             if name not in known:
                 hint = did_you_mean(str(name), known) or f"; known are {', '.join(known)}"
@@ -42,7 +42,7 @@ class Node:
     def items(self, *, at_least: int = 0, at_most: int = 1000) -> list[Node]:
         """The elements of a list."""
         if not isinstance(self.value, list):
-            self.fail(f"must be a list, not {_kind(self.value)}; put '- ' before each entry")
+            self.fail(f"must be a list, not {kind_of(self.value)}; put '- ' before each entry")
         if not at_least <= len(self.value) <= at_most:
             self.fail(f"has {len(self.value)} entries; it takes {at_least} to {at_most}")
         return [Node(v, f"{self.path}[{i}]") for i, v in enumerate(self.value)]
@@ -56,7 +56,7 @@ class Node:
     def text(self) -> str:
         """A string with something in it."""
         if not isinstance(self.value, str):
-            self.fail(f"must be a string, not {_kind(self.value)}; quote it")
+            self.fail(f"must be a string, not {kind_of(self.value)}; quote it")
         if not self.value.strip():
             self.fail("is empty; fill it in or leave the field out")
         return self.value
@@ -71,19 +71,19 @@ class Node:
     def flag(self) -> bool:
         """true or false, not a word that looks like it."""
         if not isinstance(self.value, bool):
-            self.fail(f"must be true or false, not {_kind(self.value)}")
+            self.fail(f"must be true or false, not {kind_of(self.value)}")
         return self.value
 
     def integer(self, low: int, high: int) -> int:
         """A whole number in a range."""
         if not isinstance(self.value, int) or isinstance(self.value, bool):
-            self.fail(f"must be a whole number, not {_kind(self.value)}")
+            self.fail(f"must be a whole number, not {kind_of(self.value)}")
         if not low <= self.value <= high:
             self.fail(f"is {self.value}; it takes {low} to {high}")
         return self.value
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     """A word of YAML for a Python value."""
     names = {dict: "a mapping", list: "a list", str: "text", bool: "a boolean", int: "a number"}
     return "nothing" if value is None else names.get(type(value), type(value).__name__)

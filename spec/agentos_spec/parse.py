@@ -6,8 +6,10 @@ same file runs on a laptop, where nobody else does, and because a schema cannot 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -19,6 +21,7 @@ from agentos_spec.node import Node
 from agentos_spec.references import check_references
 from agentos_spec.workflows import parse_workflow
 
+T = TypeVar("T")
 _OPERATORS = ("image", "replicas", "resources", "env", "suspended", "routing", "observability", "events")
 """Fields of the same spec that only the operator acts on."""
 
@@ -37,25 +40,65 @@ def load_spec(path: Path) -> Spec:
 
 
 def parse_spec(document: Any) -> Spec:
-    """Parse an AgentDeployment document."""
-    top = Node(document, "document").fields(["kind", "metadata", "spec"], ["apiVersion", "status"])
-    top = {name: Node(node.value, name) for name, node in top.items()}
-    if top["kind"].text() != "AgentDeployment":
-        top["kind"].fail(f"is {top['kind'].value!r}; this file must hold an AgentDeployment")
-    have = top["spec"].fields(["agents"], [*_OPERATORS, "teams", "workflows", "limits"])
-    spec = Spec(
-        name=_metadata_name(top["metadata"]),
-        agents=tuple(parse_agent(node) for node in _items(have, "agents")),
-        teams=tuple(parse_team(node) for node in _items(have, "teams")),
-        workflows=tuple(parse_workflow(node) for node in _items(have, "workflows")),
-        limits=parse_limits(have["limits"]) if "limits" in have else Limits(),
-    )
-    check_references(spec)
+    """Parse an AgentDeployment document; a SpecError says what is wrong first."""
+    spec, problems = examine(document)
+    if problems:
+        raise problems[0]
     return spec
 
 
-def _items(have: dict[str, Node], name: str) -> list[Node]:
-    return have[name].items(at_least=1, at_most=50) if name in have else []
+def examine(document: Any) -> tuple[Spec, list[SpecError]]:
+    """What can be read of a document, and what is wrong with its form: at most one problem for each part.
+
+    Names are followed only where every part was read: a team whose member has a fault is not told that it is missing.
+    """
+    reading = _Reading()
+    spec = reading.spec(document)
+    if not reading.problems:
+        reading.attempt(lambda: check_references(spec))
+    return spec, reading.problems
+
+
+class _Reading:
+    """One document; goes on behind a part that cannot be read."""
+
+    def __init__(self) -> None:
+        self.problems: list[SpecError] = []
+
+    def attempt(self, read: Callable[[], T]) -> T | None:
+        """What `read` returns; what it refuses is kept."""
+        try:
+            return read()
+        except SpecError as problem:
+            self.problems.append(problem)
+            return None
+
+    def spec(self, document: Any) -> Spec:
+        top = self.attempt(lambda: _top(document))
+        if top is None:
+            return Spec("")
+        name = self.attempt(lambda: _metadata_name(top["metadata"])) or ""
+        have = self.attempt(lambda: top["spec"].fields(["agents"], [*_OPERATORS, "teams", "workflows", "limits"])) or {}
+        return Spec(
+            name=name,
+            agents=self._all(have, "agents", parse_agent),
+            teams=self._all(have, "teams", parse_team),
+            workflows=self._all(have, "workflows", parse_workflow),
+            limits=self.attempt(lambda: parse_limits(have["limits"])) or Limits() if "limits" in have else Limits(),
+        )
+
+    def _all(self, have: dict[str, Node], field: str, parse: Callable[[Node], T]) -> tuple[T, ...]:
+        nodes = self.attempt(lambda: have[field].items(at_least=1, at_most=50)) if field in have else None
+        read = (self.attempt(partial(parse, node)) for node in nodes or ())
+        return tuple(part for part in read if part is not None)
+
+
+def _top(document: Any) -> dict[str, Node]:
+    have = Node(document, "document").fields(["kind", "metadata", "spec"], ["apiVersion", "status"])
+    top = {name: Node(node.value, name) for name, node in have.items()}
+    if top["kind"].text() != "AgentDeployment":
+        top["kind"].fail(f"is {top['kind'].value!r}; this file must hold an AgentDeployment")
+    return top
 
 
 def _metadata_name(metadata: Node) -> str:

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from agentos_runtime.agents.forms import compile_form
 from agentos_runtime.agents.guardrails import compile_guardrail
 from agentos_runtime.agents.models import compile_model
+from agentos_runtime.agents.own import forget_catalogue
 from agentos_runtime.agents.parts import AgentInWorkflow, TeamInWorkflow
 from agentos_runtime.agents.toolkits import compile_toolkit
 from agentos_runtime.agents.workflows import Executor, compile_steps
@@ -74,6 +75,7 @@ def compile_components(spec: Spec, read_secret: ReadSecret, database: AsyncBaseD
     agents = [compiler.agent(agent) for agent in spec.agents]
     teams = [compiler.team(team) for team in spec.teams]
     workflows = [compiler.workflow(workflow) for workflow in spec.workflows]
+    forget_catalogue()
     return Components(agents, teams, workflows, compiler.models, list(compiler.servers.values()))
 
 

@@ -9,23 +9,18 @@ from agno.guardrails import BaseGuardrail
 from agno.run.agent import RunInput
 from agno.run.team import TeamRunInput
 
+from agentos_runtime.agents.own import own_catalogue, refuse_first
 from agentos_runtime.errors import REFUSED_BY_GUARDRAIL, Reason, StartupError
 from agentos_spec import GuardrailSpec
-from agentos_spec.errors import did_you_mean
-
-_GUARDRAILS = {
-    "openai_moderation": "OpenAIModerationGuardrail",
-    "pii_detection": "PIIDetectionGuardrail",
-    "prompt_injection": "PromptInjectionGuardrail",
-}
+from agentos_spec.guardrails import GUARDRAILS
+from agentos_spec.known import guardrail_problems
 
 
 def compile_guardrail(spec: GuardrailSpec) -> BaseGuardrail:
-    """The guardrail of a spec; a StartupError where agno has none of that name or refuses its options."""
-    if spec.name not in _GUARDRAILS:
-        hint = did_you_mean(spec.name, _GUARDRAILS) or f"; there are {', '.join(_GUARDRAILS)}"
-        raise StartupError(Reason.INVALID_SPEC, f"{spec.path}.guardrail: {spec.name!r} is no guardrail of agno{hint}")
-    cls = getattr(importlib.import_module("agno.guardrails"), _GUARDRAILS[spec.name])
+    """The guardrail of a spec; a SpecError or StartupError where agno refuses its options."""
+    if catalogue := own_catalogue():
+        refuse_first(guardrail_problems(spec, catalogue))
+    cls = getattr(importlib.import_module("agno.guardrails"), GUARDRAILS[spec.name])
     try:
         guardrail: BaseGuardrail = cls(**spec.options)
     except Exception as error:  # a constructor may refuse its options in any way it likes

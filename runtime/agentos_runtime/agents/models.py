@@ -11,27 +11,21 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from agno.models.base import Model
 from agno.models.response import ModelResponse
 from agno.models.utils import MODEL_PROVIDER_CLASSES
-from pydantic import TypeAdapter, ValidationError
 
+from agentos_runtime.agents.own import own_catalogue, refuse_first
 from agentos_runtime.errors import Reason, StartupError
 from agentos_spec import ModelSpec
-from agentos_spec.errors import did_you_mean
+from agentos_spec.known import model_problems, unknown_provider
 
 _SDK_OF = {"agno.models.openai": "openai"}
 """Modules whose import waits for the server to listen, and the package they need. Their classes all take
 `api_key` and `base_url`; a module that is not listed is imported, and judged, at once."""
-
-_FIELDS = {"id": "id", "api_key": "apiKeySecretRef", "base_url": "baseURL"}
-"""Arguments that a model has a field for."""
-_OURS = frozenset({"client", "async_client", "http_client", "cache_response", "cache_ttl", "cache_dir"})
-"""Arguments that no file can set: objects of Python, and a cache on a disk that pods do not have."""
 
 
 class DeferredModel(Model):
@@ -75,12 +69,10 @@ class DeferredModel(Model):
 
 
 def compile_model(spec: ModelSpec, api_key: str | None) -> Model:
-    """The model of a spec; a StartupError where it cannot be had in this image."""
+    """The model of a spec; a SpecError where agno has none such, a StartupError where this image has not."""
     if spec.provider not in MODEL_PROVIDER_CLASSES:
-        hint = did_you_mean(spec.provider, MODEL_PROVIDER_CLASSES) or "; see agno's list of models"
-        raise StartupError(
-            Reason.UNKNOWN_MODEL_PROVIDER, f"{spec.path}.id: {spec.provider!r} is no provider of agno{hint}"
-        )
+        raise unknown_provider(spec, MODEL_PROVIDER_CLASSES)
+    refuse_first(model_problems(spec, own_catalogue()))
     package = _SDK_OF.get(MODEL_PROVIDER_CLASSES[spec.provider][0])
     if package is None:
         return _construct(spec, api_key)
@@ -98,41 +90,13 @@ def _construct(spec: ModelSpec, api_key: str | None) -> Model:
         raise _package_missing(spec, _package(error)) from error
     given = {"api_key": api_key, "base_url": spec.base_url}
     said = {key: value for key, value in given.items() if value is not None}
-    for option in said.keys() - {field.name for field in fields(cls)}:
-        raise StartupError(
-            Reason.INVALID_SPEC,
-            f"{spec.path}.{_FIELDS[option]}: provider {spec.provider!r} takes none; leave it out",
-        )
-    options = _options(spec, cls)
     try:
-        model: Model = cls(id=spec.id, **said, **options)
+        model: Model = cls(id=spec.id, **said, **spec.options)
     except Exception as error:  # a provider's constructor may refuse in any way it likes
         why = " ".join(str(error).split())[:300]
         message = f"{spec.path}: provider {spec.provider!r} refuses it: {why}; change the model"
         raise StartupError(Reason.INVALID_SPEC, message) from error
     return model
-
-
-def _options(spec: ModelSpec, cls: Any) -> Mapping[str, Any]:
-    """The options of a spec, when the class has every one and each is of its type."""
-    known: dict[str, Any] = {
-        field.name: field.type for field in fields(cls) if field.init and not field.name.startswith("_")
-    }
-    allowed = known.keys() - _FIELDS.keys() - _OURS
-    for name, value in spec.options.items():
-        place = f"{spec.path}.options.{name}"
-        if name in _FIELDS:
-            message = f"{place}: has a field of its own, {spec.path}.{_FIELDS[name]}"
-            raise StartupError(Reason.INVALID_SPEC, message)
-        if name not in allowed:
-            hint = did_you_mean(name, sorted(allowed)) or f"; see agno's {cls.__name__} for what there is"
-            raise StartupError(Reason.INVALID_SPEC, f"{place}: {spec.provider!r} has no such option{hint}")
-        try:
-            TypeAdapter(known[name]).validate_python(value)
-        except ValidationError as error:
-            why = error.errors()[0]["msg"]
-            raise StartupError(Reason.INVALID_SPEC, f"{place}: {why[:1].lower()}{why[1:]}") from None
-    return spec.options
 
 
 def _package(error: ImportError) -> str:

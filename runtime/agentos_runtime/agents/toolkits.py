@@ -7,17 +7,21 @@ import importlib.util
 import inspect
 from types import ModuleType
 
-import agno.tools
 from agno.tools.function import Function
 from agno.tools.toolkit import Toolkit
 
+from agentos_runtime.agents.own import own_catalogue, refuse_first
 from agentos_runtime.errors import Reason, StartupError
-from agentos_spec import ToolkitSpec
-from agentos_spec.errors import did_you_mean
+from agentos_spec import SpecError, ToolkitSpec
+from agentos_spec.catalogue import load_catalogue
+from agentos_spec.known import toolkit_problems, unknown_function, unknown_toolkit
 
 
 def compile_toolkit(spec: ToolkitSpec) -> Toolkit:
-    """The toolkit of a spec; a StartupError where it cannot be had or refuses its options."""
+    """The toolkit of a spec; a SpecError where agno has none such, a StartupError where this image has not."""
+    catalogue = own_catalogue()
+    if catalogue and spec.name in catalogue.toolkits:
+        refuse_first(toolkit_problems(spec, catalogue))
     cls = _toolkit_class(_module(spec), spec)
     options = dict(spec.options)
     waits = [*spec.requires_confirmation, *spec.requires_approval]
@@ -79,11 +83,7 @@ def _confirm(toolkit: Toolkit, name: str, spec: ToolkitSpec) -> None:
     """
     functions = _functions(toolkit, name)
     if not functions:
-        field = "requiresApproval" if name in spec.requires_approval else "requiresConfirmation"
-        known = sorted({*toolkit.functions, *toolkit.async_functions})
-        hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
-        message = f"{spec.path}.{field}: toolkit {spec.name!r} has no function {name!r}{hint}"
-        raise StartupError(Reason.INVALID_TOOL_OPTIONS, message)
+        raise unknown_function(spec, name, {*toolkit.functions, *toolkit.async_functions})
     for function in functions:
         function.requires_confirmation = True
 
@@ -100,12 +100,8 @@ def _functions(toolkit: Toolkit, name: str) -> list[Function]:
     return [f[name] for f in (toolkit.functions, toolkit.async_functions) if name in f]
 
 
-def _unknown(spec: ToolkitSpec) -> StartupError:
-    import pkgutil  # noqa: PLC0415 - only on the way to an error
-
-    known = [module.name for module in pkgutil.iter_modules(agno.tools.__path__)]
-    hint = did_you_mean(spec.name, known) or "; the names are those of agno's modules under agno.tools"
-    return StartupError(Reason.UNKNOWN_TOOLKIT, f"{spec.path}.toolkit: {spec.name!r} is no toolkit of agno{hint}")
+def _unknown(spec: ToolkitSpec) -> SpecError:
+    return unknown_toolkit(spec, load_catalogue().toolkits)
 
 
 def _package_missing(spec: ToolkitSpec, error: ImportError) -> StartupError:

@@ -83,7 +83,7 @@ def test_options_reach_the_model() -> None:
             {"temprature": 0.2},
             "p.model.options.temprature: 'openai-chat' has no such option (did you mean 'temperature'?)",
         ),
-        ({"temperature": "hot"}, "p.model.options.temperature: input should be a valid number"),
+        ({"temperature": "hot"}, "p.model.options.temperature: must be a number, not text"),
         ({"api_key": "planted"}, "p.model.options.api_key: has a field of its own, p.model.apiKeySecretRef"),
         ({"base_url": "http://x"}, "p.model.options.base_url: has a field of its own, p.model.baseURL"),
         ({"cache_dir": "/etc"}, "p.model.options.cache_dir: 'openai-chat' has no such option"),
@@ -91,8 +91,7 @@ def test_options_reach_the_model() -> None:
     ],
 )
 def test_an_option_that_a_model_does_not_take_is_refused(options: dict[str, Any], words: str) -> None:
-    model: Any = compile_model(replace(MODEL, options=options), None)
-    refused = refusal(model.load)
+    refused = refusal(compile_model, replace(MODEL, options=options), None)
     assert words in str(refused)
     assert "planted" not in str(refused)
 
@@ -183,7 +182,7 @@ TOOLKITS: dict[str, tuple[ToolkitSpec, str, str]] = {
     "an unknown option": (
         ToolkitSpec("calculator", {"colour": "red"}, path="t"),
         "InvalidToolOptions",
-        "t.options: toolkit 'calculator' refuses them:",
+        "t.options.colour: toolkit 'calculator' has no such option; it has add_instructions, auto_register, cache_dir",
     ),
     "a guarded function that does not exist": (
         ToolkitSpec("calculator", {}, ("divid",), path="t"),

@@ -156,6 +156,11 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
         [{"role": "system", "content": "x"}],
         "additionalInput[0].role: 'system' is none of user, assistant",
     ),
+    "an unknown guardrail": (
+        ["agents", 0, "guardrails"],
+        [{"guardrail": "pii_detecton"}],
+        "spec.agents[0].guardrails[0].guardrail: 'pii_detecton' is no guardrail of agno (did you mean",
+    ),
 }
 COMPILED_NOT: dict[str, tuple[list[Any], Any, str]] = {
     "an expression that does not parse": (
@@ -168,15 +173,10 @@ COMPILED_NOT: dict[str, tuple[list[Any], Any, str]] = {
         {"type": "object", "properties": {"a": {"$ref": "#/$defs/no"}}},
         "spec.agents[0].outputSchema: is no JSON Schema that can be followed",
     ),
-    "an unknown guardrail": (
-        ["agents", 0, "guardrails"],
-        [{"guardrail": "pii_detecton"}],
-        "spec.agents[0].guardrails[0].guardrail: 'pii_detecton' is no guardrail of agno (did you mean",
-    ),
     "an option of no guardrail": (
         ["agents", 0, "guardrails"],
         [{"guardrail": "pii_detection", "options": {"mask": True}}],
-        "spec.agents[0].guardrails[0].options: guardrail 'pii_detection' refuses them",
+        "spec.agents[0].guardrails[0].options.mask: guardrail 'pii_detection' has no such option (did you mean",
     ),
 }
 
