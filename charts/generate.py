@@ -1,4 +1,4 @@
-"""Write what follows from crds/ and agno: the chart's templates of both resources, docs/reference.md, the catalogue.
+"""Write what follows from crds/ and agno: the chart's templates of both resources, docs/reference.md and more.
 
 `python charts/generate.py` writes them, `make lint` calls `python charts/generate.py --check`. The schema in crds/, the
 version in pyproject.toml and the source of the pinned agno are the only sources; whoever changes one runs this.
@@ -7,10 +7,11 @@ version in pyproject.toml and the source of the pinned agno are the only sources
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ sys.path.insert(0, str(ROOT))  # a script finds only what lies beside it
 from charts import catalogue  # noqa: E402 - as above
 
 CHART = Path("charts/agentos")
+SCHEMAS = Path("operator/agentosctl/schemas.json")
 TITLES = ("workspaces", "agentdeployments")
 """The files of crds/, in the order in which a reader meets the resources."""
 
@@ -165,6 +167,32 @@ def reference_section(crd: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
+_NOT_CHECKED = {"description", "default", "anyOf", "format", "x-kubernetes-validations"}
+"""What `agentosctl validate` makes no use of: `anyOf` only says once more that a number or a string will do."""
+
+
+def schemas_text(crds: Iterable[Mapping[str, Any]]) -> str:
+    """Both schemas for `agentosctl validate`, a line each."""
+    lines = []
+    for crd in crds:
+        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        properties = {**schema["properties"], "metadata": free, "status": free}
+        text = json.dumps(_checked({**schema, "properties": properties}), separators=(",", ":"))
+        lines.append(f'"{crd["spec"]["names"]["kind"]}": {text}')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _checked(schema: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in schema.items() if key not in _NOT_CHECKED}
+    if "properties" in kept:
+        kept["properties"] = {name: _checked(field) for name, field in kept["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if key in kept:
+            kept[key] = _checked(kept[key])
+    return kept
+
+
 def chart_yaml(text: str, version: str) -> str:
     """Chart.yaml with the project's version as the chart's and the application's."""
     text = re.sub(r"(?m)^version: .*$", f"version: {version}", text)
@@ -177,6 +205,7 @@ def outputs(root: Path) -> dict[Path, str]:
     version = str(tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"])
     made = {CHART / "templates" / "crds" / f"{name}.yaml": crd_template(crd) for name, crd in crds.items()}
     made[Path("docs/reference.md")] = "\n".join([REFERENCE_HEAD, *map(reference_section, crds.values())])
+    made[SCHEMAS] = schemas_text(crds.values())
     made[catalogue.PLACE] = catalogue.catalogue_text()
     made[CHART / "Chart.yaml"] = chart_yaml((root / CHART / "Chart.yaml").read_text(), version)
     return made

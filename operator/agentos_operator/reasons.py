@@ -117,7 +117,7 @@ CONTAINER_FAILED: Final = "ContainerFailed"
 POD_REFUSED: Final = "PodRefused"
 """The API server refuses the pod."""
 
-# AgentDeployment, said by the runtime itself in its termination message
+# AgentDeployment, said by the check of its spec (``agentos_spec``), and by the runtime in its termination message
 RUNTIME_REASONS: Final = frozenset(
     {
         "InvalidSettings",

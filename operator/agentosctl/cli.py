@@ -11,9 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
-from agentosctl import duration, lines, retained, rotate, status, token
+from agentosctl import documents, duration, lines, retained, rotate, status, token
 from agentosctl.cluster import Cluster, connect
-from agentosctl.errors import CliError
+from agentosctl.errors import CliError, Invalid
 
 Connect = Callable[[str | None, str | None], Cluster]
 
@@ -32,12 +32,21 @@ secret's rotation waits for. You need the right to patch Workspaces.
 """
 
 
+HOW_TO_VALIDATE = """\
+Check AgentDeployments and Workspaces as the API server and the operator would, and print a line for each problem. No
+cluster is asked. The exit code is 1 when there is a problem.
+"""
+
+
 def main(argv: Sequence[str] | None = None, *, connect: Connect = connect) -> int:
     """Run one command; 0 when it worked, 1 when it did not, 2 for arguments that mean nothing."""
     options = build_parser().parse_args(argv)
     try:
         sys.stdout.write(options.command(options, lambda: connect(options.kubeconfig, options.context)))
         sys.stdout.flush()
+    except Invalid as error:
+        sys.stdout.write(str(error))
+        return 1
     except CliError as error:
         sys.stderr.write(f"{_program()}: {error}\n")
         return 1
@@ -58,7 +67,8 @@ def _program() -> str:
 def build_parser() -> argparse.ArgumentParser:
     """All commands with their arguments; each leaves its function in `command`."""
     top = argparse.ArgumentParser(
-        prog=_program(), description="Look at workspaces, sign tokens for them and renew their credentials."
+        prog=_program(),
+        description="Look at workspaces, sign tokens for them, renew their credentials, check resources.",
     )
     _cluster_flags(top, default=None)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -109,6 +119,19 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--wait", action="store_true", help="return when nothing uses the earlier credentials any more")
     one.set_defaults(command=_rotate)
 
+    text = "check resources in files, without a cluster"
+    one = commands.add_parser("validate", help=text, description=HOW_TO_VALIDATE)
+    one.add_argument(
+        "-f",
+        "--file",
+        required=True,
+        action="append",
+        type=_files,
+        metavar="FILE",
+        help="a YAML file, a folder of them, or - for standard input; may be given several times",
+    )
+    one.set_defaults(command=_validate)
+
     for command in commands.choices.values():
         # Also behind the command, as kubectl allows; left out there, the value before the command stays.
         _cluster_flags(command, default=argparse.SUPPRESS)
@@ -126,6 +149,20 @@ def _ttl(text: str) -> timedelta:
         return duration.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _files(argument: str) -> list[str]:
+    try:
+        return documents.files(argument)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _validate(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:  # noqa: ARG001 - asks none
+    from agentosctl.validate import validate  # noqa: PLC0415 - the checks, which no other command needs
+
+    named = dict.fromkeys(file for given in options.file for file in given)
+    return validate(document for file in named for document in documents.read(file))
 
 
 def _token(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:

@@ -8,7 +8,8 @@
     ├── Forbidden        403: it knows, and this person may not
     ├── NotFound         404: there is no such object
     ├── NotInstalled     404: there is no such kind of object; the chart is not installed
-    └── Refused          any other answer of the API server
+    ├── Refused          any other answer of the API server
+    └── Invalid          a file has problems; the text lists them, for standard output
 """
 
 
@@ -34,6 +35,10 @@ class NotFound(CliError):
 
 class NotInstalled(CliError):
     """The kind does not exist."""
+
+
+class Invalid(CliError):
+    """A resource has a problem; not a failure of the command, so its text is the answer."""
 
 
 class Refused(CliError):

@@ -6,7 +6,7 @@ same file runs on a laptop, where nobody else does, and because a schema cannot 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from agentos_spec.references import check_references
 from agentos_spec.workflows import parse_workflow
 
 T = TypeVar("T")
+_CONTENT = ("agents", "teams", "workflows", "limits")
 _OPERATORS = ("image", "replicas", "resources", "env", "suspended", "routing", "observability", "events")
 """Fields of the same spec that only the operator acts on."""
 
@@ -78,7 +79,7 @@ class _Reading:
         if top is None:
             return Spec("")
         name = self.attempt(lambda: _metadata_name(top["metadata"])) or ""
-        have = self.attempt(lambda: top["spec"].fields(["agents"], [*_OPERATORS, "teams", "workflows", "limits"])) or {}
+        have = self.attempt(lambda: top["spec"].fields(["agents"], [*_OPERATORS, *_CONTENT])) or _content(top["spec"])
         return Spec(
             name=name,
             agents=self._all(have, "agents", parse_agent),
@@ -91,6 +92,12 @@ class _Reading:
         nodes = self.attempt(lambda: have[field].items(at_least=1, at_most=50)) if field in have else None
         read = (self.attempt(partial(parse, node)) for node in nodes or ())
         return tuple(part for part in read if part is not None)
+
+
+def _content(spec: Node) -> dict[str, Node]:
+    """What is to be read of a spec whose other fields have a fault."""
+    found = spec.value if isinstance(spec.value, Mapping) else {}
+    return {name: Node(found[name], f"spec.{name}") for name in _CONTENT if found.get(name) is not None}
 
 
 def _top(document: Any) -> dict[str, Node]:

@@ -37,6 +37,7 @@ from agentos_operator.reconcile.rollout import (
     is_rolled_out,
     stopped_aspect,
 )
+from agentos_operator.reconcile.spec_check import spec_aspect
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.resources.agent_deployment import AgentDeployment, parse_agent_deployment
 from agentos_operator.resources.common import Object, Owner, is_controlled_by
@@ -52,11 +53,12 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
     if "deletionTimestamp" in body["metadata"]:
         return None
     deployment = parse_agent_deployment(body)
-    found = await find_dependencies(context, deployment)
-    if isinstance(found, Aspect):
-        aspects, fields = _not_begun(found), await _kept_fields(context, body, deployment)
+    valid, found = spec_aspect(body), await find_dependencies(context, deployment)
+    if isinstance(found, Aspect) or not (valid.holds or found.suspended):
+        aspects, fields = _not_begun(valid, found), await _kept_fields(context, body, deployment)
     else:
         aspects, fields = await _run(context, body, deployment, found)
+        aspects.insert(0, replace(valid, required=not found.suspended))
     message = "The runtime answers at the address in status.url."
     conditions = build_conditions(aspects, message, deployment.meta.generation)
     if await write_status(context.kubernetes, body, conditions, fields, context.now()):
@@ -84,8 +86,11 @@ def _is_paused(conditions: Sequence[Object]) -> bool:
     return any(each["type"] == "Ready" and each["reason"] == reasons.SCALED_TO_ZERO for each in conditions)
 
 
-def _not_begun(cause: Aspect) -> list[Aspect]:
-    return [cause, waiting(AVAILABLE, cause.type), waiting(ROUTE_READY, cause.type)]
+def _not_begun(valid: Aspect, found: Aspect | Dependencies) -> list[Aspect]:
+    """What keeps the spec from being applied; what an earlier one has led to goes on untouched."""
+    needed = found if isinstance(found, Aspect) else found.aspect
+    cause = (needed if valid.holds else valid).type
+    return [valid, needed, waiting(AVAILABLE, cause), waiting(ROUTE_READY, cause)]
 
 
 async def _kept_fields(context: Context, body: Object, deployment: AgentDeployment) -> Object:

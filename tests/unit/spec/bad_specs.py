@@ -1,0 +1,121 @@
+"""Specs with one fault each, and the words in which every place refuses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+MODEL = {"id": "openai-chat:gpt-4o-mini"}
+WRITER = {"id": "writer", "model": MODEL}
+
+
+@dataclass(frozen=True)
+class BadSpec:
+    """One fault."""
+
+    spec: dict[str, Any]
+    message: str
+    reason: str = "InvalidSpec"
+    admitted: bool = True
+    """Whether the API server lets it through, so that the operator sees it."""
+
+
+def agent(**fields: Any) -> dict[str, Any]:
+    """A spec of one agent."""
+    return {"agents": [WRITER | fields]}
+
+
+def team(id_: str, *members: str) -> dict[str, Any]:
+    """One team."""
+    return {"id": id_, "model": MODEL, "members": list(members)}
+
+
+BAD_SPECS = {
+    "a parameter that no agent has": BadSpec(
+        agent(instruction=["Be brief."]),
+        "spec.agents[0]: unknown field 'instruction' (did you mean 'instructions'?)",
+        admitted=False,
+    ),
+    "a provider that agno has not": BadSpec(
+        agent(model={"id": "openai-chatt:gpt-4o"}),
+        "spec.agents[0].model.id: 'openai-chatt' is no provider of agno (did you mean 'openai-chat'?)",
+        "UnknownModelProvider",
+    ),
+    "a fallback model of a provider that agno has not": BadSpec(
+        agent(fallbackModels=[MODEL, {"id": "antropic:claude"}]),
+        "spec.agents[0].fallbackModels[1].id: 'antropic' is no provider of agno (did you mean 'anthropic'?)",
+        "UnknownModelProvider",
+    ),
+    "an option that the model has not": BadSpec(
+        agent(model=MODEL | {"options": {"temprature": 0.2}}),
+        "spec.agents[0].model.options.temprature: 'openai-chat' has no such option (did you mean 'temperature'?)",
+    ),
+    "an option of another type": BadSpec(
+        agent(model=MODEL | {"options": {"temperature": "hot"}}),
+        "spec.agents[0].model.options.temperature: must be a number, not text",
+    ),
+    "a toolkit that agno has not": BadSpec(
+        agent(tools=[{"toolkit": "calculater"}]),
+        "spec.agents[0].tools[0].toolkit: 'calculater' is no toolkit of agno (did you mean 'calculator'?)",
+        "UnknownToolkit",
+    ),
+    "an option that the toolkit has not": BadSpec(
+        agent(tools=[{"toolkit": "calculator", "options": {"include_tool": ["add"]}}]),
+        "spec.agents[0].tools[0].options.include_tool: toolkit 'calculator' has no such option"
+        " (did you mean 'include_tools'?)",
+        "InvalidToolOptions",
+    ),
+    "a function to confirm that the toolkit has not": BadSpec(
+        agent(tools=[{"toolkit": "calculator", "requiresConfirmation": ["divid"]}]),
+        "spec.agents[0].tools[0].requiresConfirmation: toolkit 'calculator' has no function 'divid'"
+        " (did you mean 'divide'?)",
+        "InvalidToolOptions",
+    ),
+    "a guardrail that agno has not": BadSpec(
+        agent(guardrails=[{"guardrail": "pii_detecton"}]),
+        "spec.agents[0].guardrails[0].guardrail: 'pii_detecton' is no guardrail of agno"
+        " (did you mean 'pii_detection'?)",
+        admitted=False,
+    ),
+    "an option that the guardrail has not": BadSpec(
+        agent(guardrails=[{"guardrail": "pii_detection", "options": {"mask": True}}]),
+        "spec.agents[0].guardrails[0].options.mask: guardrail 'pii_detection' has no such option"
+        " (did you mean 'mask_pii'?)",
+    ),
+    "a member that does not exist": BadSpec(
+        {"agents": [WRITER], "teams": [team("desk", "writter")]},
+        "spec.teams[0].members[0]: 'writter' is no agent or team of this document (did you mean 'writer'?)",
+    ),
+    "teams in a circle": BadSpec(
+        {"agents": [WRITER], "teams": [team("desk", "house"), team("house", "desk")]},
+        "spec.teams[1].members[0]: closes the circle desk -> house -> desk; take one of them out",
+    ),
+    "an id of two agents": BadSpec(
+        {"agents": [WRITER, WRITER]},
+        "spec.agents: two agents have the id 'writer'; give each its own",
+        admitted=False,
+    ),
+    "an id of an agent and a team": BadSpec(
+        {"agents": [WRITER], "teams": [team("writer", "writer")]},
+        "spec.teams: a team and an earlier agent have the id 'writer'; give each its own",
+    ),
+    "a step of nobody": BadSpec(
+        {"agents": [WRITER], "workflows": [{"id": "story", "steps": [{"name": "draft", "agent": "writr"}]}]},
+        "spec.workflows[0].steps[0].agent: 'writr' is no agent of this document (did you mean 'writer'?)",
+    ),
+    "a parameter that no step has": BadSpec(
+        {"agents": [WRITER], "workflows": [{"id": "s", "steps": [{"name": "draft", "agent": "writer", "retry": 1}]}]},
+        "spec.workflows[0].steps[0]: unknown field 'retry'; known are name, type, agent, team, workflow, onError, "
+        "description, maxRetries, skipOnFailure, strictInputValidation, addWorkflowHistory, numHistoryRuns",
+    ),
+}
+
+
+def document(spec: dict[str, Any]) -> dict[str, Any]:
+    """An AgentDeployment of a spec."""
+    return {
+        "apiVersion": "agentos.hyvve.io/v1alpha1",
+        "kind": "AgentDeployment",
+        "metadata": {"name": "support", "namespace": "ws-acme"},
+        "spec": spec,
+    }
