@@ -44,9 +44,9 @@ class Source:
         files = {path.stem for path in folder.glob("*.py") if path.stem != "__init__"}
         return sorted(files | {path.parent.name for path in folder.glob("*/__init__.py")})
 
-    def names(self, module: str) -> list[str]:
-        """What a module defines or imports at its top."""
-        return [name for statement in self._statements(module) for name in _defined(statement)]
+    def own_names(self, module: str) -> list[str]:
+        """What a module defines at its top, or imports there from inside itself."""
+        return [name for each in self._statements(module) if _is_own(each, module) for name in _defined(each)]
 
     def find(self, module: str, name: str) -> tuple[str, ast.stmt] | None:
         """The statement that defines a name of a module, in whichever module of the same tree it stands."""
@@ -89,6 +89,10 @@ def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _flat(statement.body)
         else:
             yield statement
+
+
+def _is_own(statement: ast.stmt, module: str) -> bool:
+    return not isinstance(statement, ast.ImportFrom) or str(statement.module).startswith(f"{module}.")
 
 
 def _defined(statement: ast.stmt) -> list[str]:

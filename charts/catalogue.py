@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ _OBJECTS = {"tools", "async_tools"}
 _WORDS = {"str": "text", "int": "whole", "float": "number", "bool": "flag", "dict": "mapping", "Dict": "mapping"}
 
 
+@cache
 def catalogue_text() -> str:
     """The whole file: a line for each provider, class and toolkit, so that a difference can be read."""
     agno = distribution("agno")
@@ -123,12 +125,8 @@ def _toolkits(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
 def _toolkit(source: Source, name: str) -> Class | None:
     """The one Toolkit that a module defines; where it defines several, the one named after the module."""
     module = f"agno.tools.{name}"
-    found = (source.find_class(module, each) for each in source.names(module))
-    own = {
-        cls.node.name: cls
-        for cls in found
-        if cls and f"{cls.module}.".startswith(f"{module}.") and cls.key != _TOOLKIT and _is_toolkit(source, cls)
-    }
+    found = (source.find_class(module, each) for each in source.own_names(module))
+    own = {cls.node.name: cls for cls in found if cls and cls.key != _TOOLKIT and _is_toolkit(source, cls)}
     named = [cls for each, cls in own.items() if each.lower() == name.replace("_", "") + "tools"]
     return named[0] if named else next(iter(own.values())) if len(own) == 1 else None
 

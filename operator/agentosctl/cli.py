@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
-from agentosctl import documents, duration, lines, retained, rotate, status, token
+from agentosctl import duration, lines, retained, rotate, status, token
 from agentosctl.cluster import Cluster, connect
 from agentosctl.errors import CliError, Invalid
 
@@ -152,6 +152,8 @@ def _ttl(text: str) -> timedelta:
 
 
 def _files(argument: str) -> list[str]:
+    from agentosctl import documents  # noqa: PLC0415 - YAML, which no other command needs
+
     try:
         return documents.files(argument)
     except ValueError as error:
@@ -159,7 +161,8 @@ def _files(argument: str) -> list[str]:
 
 
 def _validate(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:  # noqa: ARG001 - asks none
-    from agentosctl.validate import validate  # noqa: PLC0415 - the checks, which no other command needs
+    from agentosctl import documents  # noqa: PLC0415 - as above
+    from agentosctl.validate import validate  # noqa: PLC0415 - as above
 
     named = dict.fromkeys(file for given in options.file for file in given)
     return validate(document for file in named for document in documents.read(file))

@@ -58,8 +58,7 @@ def read(file: str) -> Iterator[Document]:
 
 def _documents(name: str, text: str) -> Iterator[Document]:
     loader = yaml.SafeLoader(text)
-    while loader.check_node():
-        node = loader.get_node()
+    while loader.check_node() and (node := loader.get_node()) is not None:
         content = loader.construct_document(node)
         if content is not None:
             yield Document(f"{name}:{node.start_mark.line + 1}", content)

@@ -9,6 +9,15 @@ from typing import Any, NoReturn
 
 from agentos_spec.errors import SpecError, SpecReason, did_you_mean
 
+_WORDS: Mapping[type, str] = {
+    dict: "a mapping",
+    list: "a list",
+    str: "text",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number with a fraction",
+}
+
 
 @dataclass(frozen=True)
 class Node:
@@ -85,5 +94,4 @@ class Node:
 
 def kind_of(value: object) -> str:
     """A word of YAML for a Python value."""
-    names = {dict: "a mapping", list: "a list", str: "text", bool: "a boolean", int: "a number"}
-    return "nothing" if value is None else names.get(type(value), type(value).__name__)
+    return "nothing" if value is None else _WORDS.get(type(value), type(value).__name__)

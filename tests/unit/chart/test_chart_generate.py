@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from charts import generate
+from charts import catalogue, generate
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of everything that the generator reads and writes."""
-    for folder in ("crds", "charts", "docs"):
+    for folder in ("crds", "charts", "docs", generate.SCHEMAS.parent, catalogue.PLACE.parent):
         shutil.copytree(generate.ROOT / folder, tmp_path / folder)
     shutil.copy(generate.ROOT / "pyproject.toml", tmp_path)
     return tmp_path
@@ -42,6 +42,22 @@ def test_a_new_version_of_the_project_makes_the_chart_stale(checkout: Path) -> N
     path = checkout / "pyproject.toml"
     path.write_text(path.read_text().replace('version = "', 'version = "9', 1))
     assert generate.differing(checkout) == [Path("charts/agentos/Chart.yaml")]
+
+
+def test_a_new_limit_makes_all_that_tells_of_it_stale(checkout: Path) -> None:
+    path = checkout / "crds" / "workspaces.yaml"
+    path.write_text(path.read_text().replace("maxLength: 120", "maxLength: 121", 1))
+    assert generate.differing(checkout) == [
+        Path("charts/agentos/templates/crds/workspaces.yaml"),
+        Path("docs/reference.md"),
+        generate.SCHEMAS,
+    ]
+
+
+def test_a_catalogue_of_another_agno_is_stale(checkout: Path) -> None:
+    path = checkout / catalogue.PLACE
+    path.write_text(path.read_text().replace('"agno": "3', '"agno": "2', 1))
+    assert generate.differing(checkout) == [catalogue.PLACE]
 
 
 def test_a_missing_file_is_stale(checkout: Path) -> None:
