@@ -26,13 +26,13 @@ def parse_model(node: Node) -> ModelSpec:
 
 
 def _url(node: Node) -> str:
-    return node.name(r"https?://[^\s/?#]+[^\s?#]*", "an http or https URL without query, e.g. 'https://host/v1'")
+    return node.untold(r"https?://[^\s/?#]+[^\s?#]*", "an http or https URL without query, e.g. 'https://host/v1'")
 
 
 def parse_secret(node: Node) -> SecretRef:
     """`{name, key}`."""
     have = node.fields(["name", "key"])
     return SecretRef(
-        name=have["name"].name(_SECRET_NAME, "the name of a Secret"),
-        key=have["key"].name(_SECRET_KEY, "a key of a Secret"),
+        name=have["name"].untold(_SECRET_NAME, "the name of a Secret"),
+        key=have["key"].untold(_SECRET_KEY, "a key of a Secret"),
     )

@@ -77,6 +77,13 @@ class Node:
             self.fail(f"{text!r} is not {meaning}")
         return text
 
+    def untold(self, pattern: str, meaning: str) -> str:
+        """The same where somebody may have put a secret by mistake: what is there is not repeated."""
+        text = self.text()
+        if not re.fullmatch(pattern, text):
+            self.fail(f"is not {meaning}")
+        return text
+
     def flag(self) -> bool:
         """true or false, not a word that looks like it."""
         if not isinstance(self.value, bool):

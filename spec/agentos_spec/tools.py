@@ -84,7 +84,7 @@ def _headers(node: Node) -> dict[str, str | SecretRef]:
         have = item.fields(["name"], ["value", "secretKeyRef"])
         if ("value" in have) == ("secretKeyRef" in have):
             item.fail("give exactly one of value and secretKeyRef")
-        name = have["name"].name(_HEADER, "the name of a header, e.g. 'Authorization'")
+        name = have["name"].untold(_HEADER, "the name of a header, e.g. 'Authorization'")
         if name.lower() in (known.lower() for known in headers):
             item.fail(f"header {name!r} is given twice; leave one out")
         headers[name] = have["value"].text() if "value" in have else parse_secret(have["secretKeyRef"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentos_spec import Limits, ModelSpec, SecretRef, SpecError, load_spec, parse_spec
+from agentos_spec import Limits, ModelSpec, SecretRef, SpecError, find_problems, load_spec, parse_spec
 
 GOOD: dict[str, Any] = {
     "apiVersion": "agentos.hyvve.io/v1alpha1",
@@ -118,7 +118,7 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
     "no model": ([*A, "model"], REMOVE, "spec.agents[0]: model is missing; add it"),
     "a model that is text": ([*A, "model"], "openai:x", "spec.agents[0].model: must be a mapping with id"),
     "a model without provider": ([*A, "model", "id"], "gpt-4o", "must read '<provider>:<model>'"),
-    "a URL with another scheme": ([*A, "model", "baseURL"], "ftp://x", "baseURL: 'ftp://x' is not an http"),
+    "a URL with another scheme": ([*A, "model", "baseURL"], "ftp://x", "baseURL: is not an http or https URL"),
     "a Secret by path": ([*A, "model", "apiKeySecretRef", "name"], "../x", "is not the name of a Secret"),
     "a key by path": ([*A, "model", "apiKeySecretRef", "key"], "..", "is not a key of a Secret"),
     "a key with a slash": ([*A, "model", "apiKeySecretRef", "key"], "a/b", "is not a key of a Secret"),
@@ -139,6 +139,26 @@ def test_a_wrong_spec_is_refused_with_its_path(path: list[Any], value: Any, mess
         parse_spec(changed(path, value))
     assert refused.value.reason == "InvalidSpec"
     assert message in refused.value.message
+
+
+PLANTED: dict[str, tuple[list[Any], Any]] = {
+    "a URL with a password": ([*A, "model", "baseURL"], "http://user:planted@host/v1?x"),
+    "a key in the place of a Secret's name": ([*A, "model", "apiKeySecretRef", "name"], "sk-PLANTED-planted"),
+    "a key in the place of a Secret's key": ([*A, "model", "apiKeySecretRef", "key"], "planted key"),
+    "an option of another type": ([*A, "model", "options"], {"temperature": "planted"}),
+    "a header in the place of its name": (
+        [*A, "tools", 0],
+        {"mcp": {"name": "docs", "url": "http://x", "headers": [{"name": "X: planted", "value": "y"}]}},
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "value"), PLANTED.values(), ids=PLANTED.keys())
+def test_a_secret_in_the_wrong_place_is_refused_and_not_told(path: list[Any], value: Any) -> None:
+    document = changed(path, value)
+    document["spec"]["agents"][0]["tools"][0].pop("options", None)
+    (problem,) = find_problems(document)
+    assert "planted" not in problem.message.lower()
 
 
 def test_two_agents_of_one_id_are_refused() -> None:
