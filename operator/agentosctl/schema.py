@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -97,16 +97,20 @@ def _array(value: Any, schema: Schema) -> Iterator[str]:
         yield f"must be a list, not {kind_of(value)}; put '- ' before each entry"
         return
     yield from _size(len(value), schema, "Items")
-    kind, keys = schema.get(LIST_TYPE), schema.get(LIST_KEYS, ())
-    seen: list[Any] = []
-    for item in value:  # maps of several keys are few, lists of them short
-        key = [item.get(each) for each in keys] if kind == "map" and isinstance(item, Mapping) else item
-        if kind in ("map", "set") and key in seen:
-            same = (
-                ", ".join(f"the {name} {each!r}" for name, each in zip(keys, key, strict=True)) if keys else repr(key)
-            )
-            yield f"two entries have {same}; leave one out" if keys else f"has {same} twice; leave one out"
-        seen.append(key)
+    if schema.get(LIST_TYPE) == "set":
+        yield from (f"has {each!r} twice; leave one out" for each in _twice(value))
+    if schema.get(LIST_TYPE) == "map":
+        ids = [
+            " and ".join(f"the {key} {item.get(key)!r}" for key in schema[LIST_KEYS])
+            for item in value
+            if isinstance(item, Mapping)
+        ]
+        yield from (f"two entries have {each}; leave one out" for each in _twice(ids))
+
+
+def _twice(values: Sequence[Any]) -> list[Any]:
+    """Those that stand in a list before, each time; they need not be hashable."""
+    return [value for place, value in enumerate(values) if value in values[:place]]
 
 
 def _string(value: Any, schema: Schema) -> Iterator[str]:

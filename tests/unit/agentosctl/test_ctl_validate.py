@@ -92,6 +92,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         support(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]),
         "spec.env: two entries have the name 'A'; leave one out",
     ),
+    "a list that holds no entries of its kind": (
+        support(env=["ab"]),
+        "spec.env[0]: must be a mapping with name, value, secretKeyRef, not text",
+    ),
+    "an entry twice": (
+        workspace(controlPlane={"enabled": True, "allowedOrigins": ["https://a.example", "https://a.example"]}),
+        "spec.controlPlane.allowedOrigins: has 'https://a.example' twice; leave one out",
+    ),
+    "a member twice": (
+        workspace(members=[{"kind": "User", "name": "ann", "role": role} for role in ("Viewer", "Admin")]),
+        "spec.members: two entries have the kind 'User' and the name 'ann'; leave one out",
+    ),
     "too many pods": (support(replicas=101), "spec.replicas: is 101; it takes 0 to 100"),
     "a quantity that is none": (
         support(resources={"limits": {"cpu": True}}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,12 @@ def test_every_field_is_described() -> None:
     for name in generate.TITLES:
         schema = crd(name)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         assert [row.path for row in generate.rows("", schema, required=False) if not row.text] == []
+
+
+@pytest.mark.parametrize("name", generate.TITLES)
+def test_a_crd_fits_into_the_annotation_that_kubectl_apply_keeps_it_in_with_room_to_grow(name: str) -> None:
+    """kubectl refuses one that takes all annotations of an object beyond 256 KiB."""
+    assert len(json.dumps(crd(name))) < 128 * 1024
 
 
 def test_check_says_what_to_run(capsys: pytest.CaptureFixture[str], monkeypatch: Any, checkout: Path) -> None:
