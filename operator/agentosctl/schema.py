@@ -121,9 +121,14 @@ def _string(value: Any, schema: Schema) -> Iterator[str]:
     words = schema.get("enum")
     if words and value not in words:
         yield f"{value!r} is none of {', '.join(words)}{did_you_mean(value, words)}"
-    if (pattern := schema.get("pattern")) and not re.search(pattern, value):
+    if (pattern := schema.get("pattern")) and not re.search(_to_the_end(pattern), value):
         yield f"does not have the form {pattern}"
     yield from _size(len(value), schema, "Length")
+
+
+def _to_the_end(pattern: str) -> str:
+    """`$` is the end in Kubernetes' patterns, and in Python's the place before a last line break as well."""
+    return re.sub(r"(?<!\\)\$", r"\\Z", pattern)
 
 
 def _integer(value: Any, schema: Schema) -> Iterator[str]:

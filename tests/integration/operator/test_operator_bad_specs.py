@@ -68,7 +68,11 @@ def test_a_bad_spec_does_not_keep_pods_from_being_stopped(stage: Stage, place: s
     stage.api.apply(agent_deployment(place, name))
     stage.serve(place, name)
     stage.api.apply(agent_deployment(place, name, suspended=True, **UNKNOWN_TOOLKIT.spec))
-    body = stage.wait_for("AgentDeployment", name, place, meanwhile=lambda: stage.roll_out(place, name))
+
+    def stop() -> None:
+        stage.roll_out(place, name)
+
+    body = stage.wait_for("AgentDeployment", name, place, meanwhile=stop)
     assert condition(body)["reason"] == "Suspended"
     assert condition(body, "SpecValid")["message"] == UNKNOWN_TOOLKIT.message
     assert stage.child("Deployment", place, name)["spec"]["replicas"] == 0

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from agentosctl.documents import Document
+from agentosctl.validate import validate
 from tests.integration.apiserver import CRDS, ApiServer
 from tests.integration.schema.bodies import agent, deployment, workspace
 
@@ -166,6 +168,7 @@ def test_the_golden_inputs_of_the_builders_are_what_the_api_server_stores(
 ) -> None:
     metadata = {"name": fresh_name()} | ({"namespace": namespace} if "namespace" in body["metadata"] else {})
     assert api_server.create({**body, "metadata": metadata})["spec"] == body["spec"]
+    assert validate([Document("x.yaml:1", {**body, "metadata": metadata})]).endswith(": ok\n")
 
 
 def fields(schema: Object, path: str) -> Iterator[tuple[str, Object]]:

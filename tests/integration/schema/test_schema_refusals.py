@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from tests.integration.apiserver import ApiServer, RefusedError
+from agentosctl.documents import Document
+from agentosctl.errors import Invalid
+from agentosctl.validate import validate
+from tests.integration.apiserver import CRDS, ApiServer, RefusedError
 from tests.integration.schema.bodies import agent, deployment, workspace
 
 if TYPE_CHECKING:
@@ -558,6 +561,32 @@ def test_it_is_refused_with_a_message_that_names_the_field(
     for word in words:
         assert word in str(caught.value)
     assert "unexpected" not in str(caught.value).lower(), "that is how a rule reads that itself went wrong"
+
+
+def rules(schema: Object) -> Iterator[str]:
+    """Messages of the rules in CEL, which `agentosctl validate` does not know."""
+    yield from (str(rule["message"]) for rule in schema.get("x-kubernetes-validations", ()))
+    for each in (*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])):
+        yield from rules(each)
+
+
+RULES = {
+    message
+    for path in CRDS.glob("*.yaml")
+    for version in yaml.safe_load(path.read_text())["spec"]["versions"]
+    for message in rules(version["schema"]["openAPIV3Schema"])
+}
+
+
+@pytest.mark.parametrize("body", [each.values[0] for each in (*NAMES, *WORKSPACES, *DEPLOYMENTS, *UNKNOWN)])
+def test_what_no_rule_refuses_agentosctl_refuses_without_a_cluster(
+    api_server: ApiServer, namespace: str, body: Object
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        api_server.create(body)
+    if not any(message in str(caught.value) for message in RULES):
+        with pytest.raises(Invalid):
+            validate([Document("x.yaml:1", body)])
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agentosctl.cli import build_parser, main
 
-TEXT = (Path(__file__).resolve().parents[3] / "docs" / "cli.md").read_text()
+ROOT = Path(__file__).resolve().parents[3]
+TEXT = (ROOT / "docs" / "cli.md").read_text()
 COMMANDS = re.findall(r"(?:^    |\$\()agentosctl ([^#\n)]+)", TEXT, re.MULTILINE)
 
 
@@ -32,3 +35,22 @@ def test_the_problems_that_the_page_shows_are_those_that_are_found(
     monkeypatch.chdir(tmp_path)
     assert main(["validate", "-f", "support.yaml"]) == 1
     assert capsys.readouterr().out == shown
+
+
+def documents() -> Iterator[tuple[str, str]]:
+    """Every document of ours that a page shows, but for the one that shows what is wrong."""
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for text in re.findall(r"```yaml[^\n]*\n(.*?)```", page.read_text(), re.DOTALL):
+            if re.search(r"^apiVersion: agentos\.hyvve\.io/", text, re.MULTILINE) and "openai-chatt" not in text:
+                yield page.name, text
+
+
+@pytest.mark.parametrize(("page", "text"), list(documents()))
+def test_what_the_pages_show_is_valid(
+    page: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    main(["validate", "-f", "-"])
+    lines = capsys.readouterr().out.splitlines()
+    # Some show only the part that a page is about.
+    assert [line for line in lines if not line.endswith((": ok", "of another kind", "is missing; add it"))] == [], page
