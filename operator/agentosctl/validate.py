@@ -71,14 +71,13 @@ def _problems_of(content: Mapping[str, Any]) -> Iterator[object]:
     if version != API_VERSION:
         yield Problem("apiVersion", f"is {version!r}; it must be {API_VERSION}")
     yield from _merged(kind, content)
-    yield from _name_problems(kind, content)
 
 
 def _merged(kind: str, content: Mapping[str, Any]) -> Iterator[object]:
     """The operator's words first; where they name a field, the schema's add nothing."""
     told = [problem.message for problem in find_problems(content)] if kind == "AgentDeployment" else []
     yield from told
-    for problem in schema_problems(content, schemas()[kind]):
+    for problem in (*schema_problems(content, schemas()[kind]), *_name_problems(kind, content)):
         same = any(message.startswith(f"{problem.path}: ") for message in told)
         if not same or (problem.text.startswith("unknown field") and str(problem) not in told):
             yield problem
@@ -102,7 +101,7 @@ def _is_ours(content: Any) -> bool:
     """Whether a document is meant for us: by its group, or by its kind where the group is misspelt."""
     if not isinstance(content, Mapping):
         return False
-    return str(content.get("apiVersion", "")).startswith(GROUP) or content.get("kind") in schemas()
+    return str(content.get("apiVersion", "")).startswith(GROUP) or str(content.get("kind")) in schemas()
 
 
 def _title(content: Any) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 import yaml
 
 from agentosctl.cli import main
+from agentosctl.documents import Document
+from agentosctl.errors import CliError
 from agentosctl.schema import schema_problems, schemas
-from agentosctl.validate import NAME_RULES, RESERVED
+from agentosctl.validate import NAME_RULES, RESERVED, validate
 
 ROOT = Path(__file__).resolve().parents[3]
 Check = Callable[..., list[str]]
@@ -123,6 +126,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a long name": (WORKSPACE | {"metadata": {"name": "a" * 31}}, "metadata.name: must have at most 30 characters"),
     "a name with two hyphens": (SUPPORT | {"metadata": {"name": "a--b"}}, "metadata.name: must not contain '--'"),
     "a reserved name": (WORKSPACE | {"metadata": {"name": "kube-x"}}, "metadata.name: is reserved (default, public,"),
+    "a name in capitals": (SUPPORT | {"metadata": {"name": "Support"}}, "metadata.name: 'Support' is not a lower-case"),
     "no name": (WORKSPACE | {"metadata": {}}, "metadata: name is missing; add it"),
 }
 
@@ -233,3 +237,26 @@ def test_a_map_of_free_names_is_checked_in_its_values() -> None:
     assert [str(problem) for problem in schema_problems({"a": "long", "b": "ok"}, schema)] == [
         "a: has 4 characters; it takes 0 to 3"
     ]
+
+
+JUNK: list[Any] = [None, True, -1, 0.5, "", "x" * 300, [], [None], [[1]], {}, {"a": None}, {7: 7}, {"name": ["x"]}]
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every mapping and list of a document with each of its keys."""
+    for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+        yield value, key
+        if isinstance(child, dict | list):
+            yield from places(child)
+
+
+@pytest.mark.parametrize("example", ["newsroom", "mcp", "support", "quickstart"])
+def test_whatever_stands_in_a_field_the_answer_is_a_sentence(example: str) -> None:
+    for content in yaml.safe_load_all((ROOT / "examples" / f"{example}.yaml").read_text()):
+        for parent, key in list(places(content)):
+            kept = parent[key]
+            for junk in JUNK:
+                parent[key] = junk
+                with contextlib.suppress(CliError):
+                    validate([Document("x.yaml:1", content)])
+            parent[key] = kept
