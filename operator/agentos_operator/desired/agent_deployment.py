@@ -36,12 +36,13 @@ def build_deployment_objects(
     settings: Settings,
     *,
     suspended: bool = False,
+    runtime_class: str | None = None,
     own_host: str | None = None,
 ) -> DeploymentObjects:
     """The objects that ``deployment`` owns in ``workspace``; ``credentials`` as in ``build_deployment``.
 
     ``suspended`` when it is, or its Workspace: no pod runs, and ``spec.replicas`` waits for the end of that.
-    ``own_host`` is the granted host that it holds, if any.
+    ``runtime_class`` is the Workspace's. ``own_host`` is the granted host that it holds, if any.
     """
     config_map = build_config_map(deployment, workspace)
     address = address_of(deployment.name, workspace, settings.routing, own_host)
@@ -50,6 +51,7 @@ def build_deployment_objects(
         config_map=config_map["metadata"]["name"],
         credentials=credentials,
         replicas=0 if suspended else deployment.replicas,
+        runtime_class=runtime_class,
         path_prefix=address.prefix,
     )
     return DeploymentObjects(

@@ -115,7 +115,13 @@ async def _run(
     children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
     own = await find_own_host(context, body, deployment, found.body)
     objects = build_deployment_objects(
-        deployment, found.workspace, found.credentials, context.settings, suspended=found.suspended, own_host=own.host
+        deployment,
+        found.workspace,
+        found.credentials,
+        context.settings,
+        suspended=found.suspended,
+        runtime_class=found.body["spec"].get("runtimeClassName"),
+        own_host=own.host,
     )
     objects = deployment_with_access(objects, found.access_variables)
     server = context.settings.server(found.body["spec"]["database"]["server"])
