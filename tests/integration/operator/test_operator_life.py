@@ -7,6 +7,7 @@ what they may do. ``pytest --update-golden`` writes the files anew.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class Life:
             "PostgreSQL": self._database(),
         }
         text = json.dumps(found).replace(self.names.schema, "ws_HASH").replace(self.stage.role, "OPERATOR")
+        text = re.sub(r"agentos_[0-9a-f]{24}_tenants", "TENANTS", text)
         plain: Object = json.loads(text.replace(self.stage.database, "SHARED").replace(self.name, "NAME"))
         return plain
 
