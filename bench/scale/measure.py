@@ -14,7 +14,7 @@ from bench.arithmetic import percentile
 from bench.catalog import by_name
 from bench.kubernetes import ADVICE, Kubernetes, Object
 from bench.results import Entry, entry
-from bench.scale import world, writes
+from bench.scale import statements, world, writes
 from bench.scale.world import USER, World
 from local.api import has_condition
 from local.steps import StepFailedError, say
@@ -43,8 +43,9 @@ def measure(plan: Plan) -> tuple[list[Entry], dict[str, Any]]:
 async def _measure(plan: Plan, place: World) -> tuple[list[Entry], dict[str, Any]]:
     kubernetes = Kubernetes(place.kubeconfig)
     try:
-        alone = [await _one(kubernetes, workspace.fresh_name()) for _ in range(plan.samples)]
+        alone, executed = await _alone(kubernetes, place, [workspace.fresh_name() for _ in range(plan.samples)])
         say(f"  {plan.samples} workspaces one after the other: median {percentile(alone, 0.5) * 1000:.0f} ms")
+        say(f"  statements in PostgreSQL for each: {executed}")
         before = place.operator.cpu_seconds()
         ready = await _fleet(kubernetes, [workspace.fresh_name() for _ in range(plan.workspaces)])
         cpu = place.operator.cpu_seconds() - before
@@ -57,6 +58,7 @@ async def _measure(plan: Plan, place: World) -> tuple[list[Entry], dict[str, Any
     figures = {
         "workspace-ready-p50": percentile(alone, 0.5) * 1000,
         "workspace-ready-p95": percentile(alone, 0.95) * 1000,
+        **{f"workspace-sql-{what}": number for what, number in executed.items()},
         "scale-200-ready": ready,
         "scale-200-memory": rest["rss_mb"],
         "scale-200-steady-writes": rest["writes_per_minute"],
@@ -64,6 +66,36 @@ async def _measure(plan: Plan, place: World) -> tuple[list[Entry], dict[str, Any
     }
     details = {"plan": vars(plan), "alone_ms": [round(one * 1000, 1) for one in alone], "fleet_cpu_s": cpu, **rest}
     return [entry(by_name(name), value, None, at) for name, value in figures.items()], details
+
+
+async def _alone(kubernetes: Kubernetes, place: World, names: Sequence[str]) -> tuple[list[float], dict[str, float]]:
+    """Seconds to Ready of each, and the statements for one of them when made, looked at again, and removed."""
+    counts: dict[str, float] = {}
+    statements.reset(place.database)
+    seconds = [await _one(kubernetes, name) for name in names]
+    counts["created"] = statements.counted(place.database) / len(names)
+    statements.reset(place.database)
+    await _change(kubernetes, names)
+    counts["verified"] = statements.counted(place.database) / len(names)
+    statements.reset(place.database)
+    await _remove(kubernetes, names)
+    counts["dropped"] = statements.counted(place.database) / len(names)
+    return seconds, counts
+
+
+async def _change(kubernetes: Kubernetes, names: Sequence[str]) -> None:
+    """Give every one a name to show that PostgreSQL has nothing to do with, and see it Ready with it."""
+    for name in names:
+        await kubernetes.apply(workspace.workspace_path(name), _bare(name, "Bench again"))
+    async with _Watch(kubernetes, f"{workspace.GROUP_PATH}/workspaces") as seen:
+        await seen.ready(names)
+
+
+async def _remove(kubernetes: Kubernetes, names: Sequence[str]) -> None:
+    for name in names:
+        await kubernetes.delete(workspace.workspace_path(name))
+    for name in names:
+        await kubernetes.gone(workspace.workspace_path(name), READY_SECONDS)
 
 
 async def _one(kubernetes: Kubernetes, name: str) -> float:
@@ -74,8 +106,8 @@ async def _one(kubernetes: Kubernetes, name: str) -> float:
         return await seen.ready([name]) - began
 
 
-def _bare(name: str) -> Object:
-    spec = {"displayName": "Bench", "deletionPolicy": "Delete"}
+def _bare(name: str, shown: str = "Bench") -> Object:
+    spec = {"displayName": shown, "deletionPolicy": "Delete"}
     return {"apiVersion": API_VERSION, "kind": "Workspace", "metadata": {"name": name}, "spec": spec}
 
 
@@ -113,8 +145,8 @@ class _Watch:
         self._task.cancel()
 
     def _see(self, item: Object) -> None:
-        if has_condition(item, "Ready"):
-            metadata = item["metadata"]
+        metadata = item["metadata"]
+        if has_condition(item, "Ready") and item["status"]["observedGeneration"] == metadata["generation"]:
             self._times.setdefault(metadata.get("namespace") or metadata["name"], time.monotonic())
             self._news.set()
 

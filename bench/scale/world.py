@@ -15,7 +15,7 @@ from psycopg import sql
 
 from agentos_operator.clients.postgres.credentials import scram_verifier
 from bench.process import Program
-from bench.scale import nodes
+from bench.scale import nodes, statements
 from local import controlplane, gobuild, postgres, toolchain
 from local.api import Api
 from local.controlplane import free_ports
@@ -56,8 +56,9 @@ def running() -> Iterator[World]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentos-scale-")))
         plane = stack.enter_context(controlplane.running(pods=True, audited=True))
         admin = plane.kubeconfig("admin")
-        database = stack.enter_context(postgres.running(17, {"max_connections": "200"}))
+        database = stack.enter_context(postgres.running(17, {"max_connections": "200", **statements.SETTINGS}))
         _make_database(database)
+        statements.prepare(database)
         _apply(binaries, admin, [*_crds(), *nodes.nodes()])
         _wait_for_routes(admin)
         kwok = nodes.command(binaries["kwok"], admin, folder)

@@ -27,6 +27,16 @@ def _pods(tenancy: Tenancy, namespace: str) -> dict[str, int]:
     }
 
 
+def _staying(tenancy: Tenancy) -> list[dict[str, Any]]:
+    """Runtimes of globex but for those on their way out."""
+    pods = tenancy.list("pods", "ws-globex")
+    return [
+        pod
+        for pod in pods
+        if "deletionTimestamp" not in pod["metadata"] and "agentos.hyvve.io/deployment" in pod["metadata"]["labels"]
+    ]
+
+
 def _with_agent(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
     agent = {**document["spec"]["agents"][0], **changes}
     return {**document, "spec": {**document["spec"], "agents": [agent]}}
@@ -67,6 +77,25 @@ def test_an_image_that_cannot_be_pulled_and_a_quota_that_is_full_say_so(globex: 
     said = globex.wait("agentdeployment", "pull", "ws-globex", "QuotaExceeded")
     assert "spec.quota" in said["message"]
     globex.kubectl("delete", "agentdeployment", "pull", "-n", "ws-globex")
+
+
+def test_a_runtime_class_that_is_missing_is_told_while_the_agent_answers_and_then_used(globex: Tenancy) -> None:
+    sandbox = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "sandbox"}}
+    change = ("patch", "workspace", "globex", "--type=merge", "-p")
+    globex.kubectl(*change, json.dumps({"spec": {"runtimeClassName": "sandbox"}}))
+    try:
+        said = globex.wait("agentdeployment", "support", "ws-globex", "PodRefused")
+        assert "sandbox" in said["message"]
+        assert "spec.runtimeClassName" in said["message"]
+        assert _answers(globex, "support", "globex") == 200
+        globex.apply({**sandbox, "handler": "runc"})
+        globex.wait("agentdeployment", "support", "ws-globex")
+        eventually(lambda: {pod["spec"].get("runtimeClassName") for pod in _staying(globex)} == {"sandbox"})
+        assert _answers(globex, "support", "globex") == 200
+    finally:
+        globex.kubectl(*change, json.dumps({"spec": {"runtimeClassName": None}}))
+        globex.wait("agentdeployment", "support", "ws-globex")
+        globex.kubectl("delete", "runtimeclass", "sandbox", "--ignore-not-found")
 
 
 def test_drift_is_repaired_while_the_agent_answers(globex: Tenancy) -> None:

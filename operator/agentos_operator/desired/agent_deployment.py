@@ -29,27 +29,34 @@ class DeploymentObjects:
     """Where ``route`` leads from."""
 
 
+@dataclass(frozen=True)
+class Circumstances:
+    """What else decides about the objects, beside what the AgentDeployment says."""
+
+    suspended: bool = False
+    """It is, or its Workspace: no pod runs, and ``spec.replicas`` waits for the end of that."""
+    own_host: str | None = None
+    """The granted host that it holds, if any."""
+    runtime_class: str | None = None
+    """``spec.runtimeClassName`` of the Workspace."""
+
+
 def build_deployment_objects(
     deployment: AgentDeployment,
     workspace: str,
     credentials: Mapping[str, str],
     settings: Settings,
-    *,
-    suspended: bool = False,
-    own_host: str | None = None,
+    given: Circumstances = Circumstances(),
 ) -> DeploymentObjects:
-    """The objects that ``deployment`` owns in ``workspace``; ``credentials`` as in ``build_deployment``.
-
-    ``suspended`` when it is, or its Workspace: no pod runs, and ``spec.replicas`` waits for the end of that.
-    ``own_host`` is the granted host that it holds, if any.
-    """
+    """The objects that ``deployment`` owns in ``workspace``; ``credentials`` as in ``build_deployment``."""
     config_map = build_config_map(deployment, workspace)
-    address = address_of(deployment.name, workspace, settings.routing, own_host)
+    address = address_of(deployment.name, workspace, settings.routing, given.own_host)
     source = PodSource(
         image=deployment.image or settings.runtime_image,
         config_map=config_map["metadata"]["name"],
         credentials=credentials,
-        replicas=0 if suspended else deployment.replicas,
+        replicas=0 if given.suspended else deployment.replicas,
+        runtime_class=given.runtime_class,
         path_prefix=address.prefix,
     )
     return DeploymentObjects(

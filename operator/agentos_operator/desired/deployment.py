@@ -40,6 +40,8 @@ class PodSource:
     """Ids that change with the Secrets, so that pods follow a change."""
     replicas: int
     """Number of pods; none while suspended."""
+    runtime_class: str | None = None
+    """``spec.runtimeClassName`` of the Workspace."""
     path_prefix: str = ""
     """Path below which requests arrive, such as ``/acme/support``; empty when they come without one."""
 
@@ -72,7 +74,7 @@ def pods_id_annotation(purpose: str) -> str:
 
 def _pod(deployment: AgentDeployment, workspace: str, source: PodSource) -> Object:
     return {
-        **hardened_pod(),
+        **hardened_pod(source.runtime_class),
         "terminationGracePeriodSeconds": TERMINATION_SECONDS,
         "topologySpreadConstraints": [_spread(deployment)],
         "containers": [_container(deployment, workspace, source)],

@@ -35,7 +35,7 @@ def build_probe(workspace: Workspace, image: str, targets: str) -> Object:
         "restartPolicy": "Never",
         "activeDeadlineSeconds": DEADLINE_SECONDS,
         "terminationGracePeriodSeconds": 1,
-        **hardened_pod(),
+        **hardened_pod(workspace.runtime_class),
         "containers": [_container(workspace, image, targets)],
     }
     return pod

@@ -12,9 +12,14 @@ RUNTIME_USER = 65532
 """The unprivileged user that both images are built for."""
 
 
-def hardened_pod() -> Object:
-    """Fields of a pod's spec: no token of the cluster, no root, no list of the Namespace's Services."""
+def hardened_pod(runtime_class: str | None) -> Object:
+    """Fields of a pod's spec: no token of the cluster, no root, no list of the Namespace's Services.
+
+    ``runtime_class`` names what the workspace's containers run on instead of the node's own container runtime
+    (https://kubernetes.io/docs/concepts/containers/runtime-class/).
+    """
     return {
+        **({"runtimeClassName": runtime_class} if runtime_class else {}),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {

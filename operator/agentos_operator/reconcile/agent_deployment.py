@@ -18,7 +18,7 @@ from agentos_operator.clients.kinds import (
 )
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_ready, waiting
 from agentos_operator.desired.access import deployment_with_access
-from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
+from agentos_operator.desired.agent_deployment import Circumstances, DeploymentObjects, build_deployment_objects
 from agentos_operator.desired.database_ca import deployment_with_database_ca
 from agentos_operator.naming import agent_os_id, deployment_labels, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
@@ -119,9 +119,8 @@ async def _run(
     """Apply the children; what holds after that, and the fields of status."""
     children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
     own = await find_own_host(context, body, deployment, found.body)
-    objects = build_deployment_objects(
-        deployment, found.workspace, found.credentials, context.settings, suspended=found.suspended, own_host=own.host
-    )
+    given = Circumstances(found.suspended, own.host, found.body["spec"].get("runtimeClassName"))
+    objects = build_deployment_objects(deployment, found.workspace, found.credentials, context.settings, given)
     objects = deployment_with_access(objects, found.access_variables)
     server = context.settings.server(found.body["spec"]["database"]["server"])
     if server and server.ca_file:

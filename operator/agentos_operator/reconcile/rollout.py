@@ -12,6 +12,11 @@ from agentos_operator.settings import Routing
 
 AVAILABLE = "Available"
 ROUTE_READY = "RouteReady"
+_ADVICE = {
+    "exceeded quota": "Raise spec.quota of the Workspace or lower spec.resources.",
+    "pod rejected: RuntimeClass": "Create the RuntimeClass, or correct spec.runtimeClassName of the Workspace.",
+}
+"""What to do, by words of the API server's when it refuses a pod."""
 
 
 def is_rolled_out(deployment: Object) -> bool:
@@ -59,9 +64,8 @@ def _refused_pod(deployment: Object) -> Trouble | None:
     for condition in deployment.get("status", {}).get("conditions", ()):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             message = condition["message"]
-            quota = "exceeded quota" in message
-            reason = reasons.QUOTA_EXCEEDED if quota else reasons.POD_REFUSED
-            advice = "Raise spec.quota of the Workspace or lower spec.resources." if quota else ""
+            reason = reasons.QUOTA_EXCEEDED if "exceeded quota" in message else reasons.POD_REFUSED
+            advice = next((words for sign, words in _ADVICE.items() if sign in message), "")
             return Trouble(reason, f"No pod could be made: {message}. {advice}".strip(), stalled=True)
     return None
 

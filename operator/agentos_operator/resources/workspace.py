@@ -83,6 +83,8 @@ class Workspace:
     access: Access
     """Who may sign tokens for it."""
     quota: QuotaSpec
+    runtime_class: str | None
+    """``spec.runtimeClassName``: what its containers run on."""
     egress: tuple[EgressRule, ...]
     members: tuple[Member, ...]
     hosts: tuple[str, ...]
@@ -123,6 +125,7 @@ def parse_workspace(body: Mapping[str, Any]) -> Workspace:
         rotation=parse_rotation(body),
         access=parse_access(spec),
         quota=_parse_quota(spec["quota"]),
+        runtime_class=spec.get("runtimeClassName"),
         egress=tuple(_parse_egress(rule) for rule in spec["network"]["egress"]),
         members=tuple(Member(each["role"], each["kind"], each["name"]) for each in spec.get("members", ())),
         hosts=tuple(spec.get("routing", {}).get("hosts", ())),

@@ -253,6 +253,10 @@ WORKSPACES = [
         case(f"a quota profile called {name!r}", quota(profile=name), "spec.quota.profile")
         for name in ("", "Small", "a/b", "../x", "a" * 64)
     ),
+    *(
+        case(f"a RuntimeClass called {name!r}", workspace(runtimeClassName=name), "spec.runtimeClassName")
+        for name in ("", "Gvisor", "a/b", "../x", "a" * 254, 7)
+    ),
     case("egress without a port", egress(cidr="10.0.0.0/8"), "spec.network.egress[0].ports: Required value"),
     case("egress with an empty list of ports", egress(cidr="10.0.0.0/8", ports=[]), "spec.network.egress[0].ports"),
     case("egress without a destination", egress(ports=PORTS), "spec.network.egress[0]", "exactly one destination"),
@@ -638,6 +642,14 @@ def test_a_workspace_cannot_be_moved_to_another_server_nor_lose_its_server(
     change = {**stored, "spec": {**stored["spec"], "database": database}}
     with pytest.raises(RefusedError, match=r"spec\.database\.server is immutable; data does not move"):
         api_server.request("PUT", f"/apis/agentos.hyvve.io/v1alpha1/workspaces/{name}", change)
+
+
+def test_a_workspace_of_a_megabyte_is_refused(api_server: ApiServer, fresh_name: Callable[[], str]) -> None:
+    rules = [{"cidr": "10.0.0.0/8", "ports": [{"port": 443}], "podLabels": {"a": "x" * 1_000_000}}]
+    with pytest.raises(RefusedError) as caught:
+        api_server.create(workspace(fresh_name(), network={"egress": rules}))
+    assert caught.value.status == 422
+    assert "spec.network.egress[0].podLabels" in str(caught.value)
 
 
 def test_a_spec_too_large_for_the_store_is_refused(api_server: ApiServer, namespace: str) -> None:

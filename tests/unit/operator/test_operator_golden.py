@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from agentos_operator.clients.kinds import KINDS
 from agentos_operator.desired.access import build_access, deployment_with_access
-from agentos_operator.desired.agent_deployment import build_deployment_objects
+from agentos_operator.desired.agent_deployment import Circumstances, build_deployment_objects
 from agentos_operator.desired.database_ca import build_database_ca, deployment_with_database_ca
 from agentos_operator.desired.network_policy import build_openings
 from agentos_operator.desired.secrets import DatabaseLogin, build_database_secret, build_jwt_secret
@@ -58,9 +58,8 @@ def _build(case: str) -> list[Object]:
     settings = Settings.model_validate(given["settings"])
     if "agentDeployment" in given:
         deployment = parse_agent_deployment(given["agentDeployment"])
-        bundle = build_deployment_objects(
-            deployment, given["workspaceName"], given["credentials"], settings, own_host=given.get("ownHost")
-        )
+        around = Circumstances(own_host=given.get("ownHost"), runtime_class=given.get("runtimeClass"))
+        bundle = build_deployment_objects(deployment, given["workspaceName"], given["credentials"], settings, around)
         if "workspaceSpec" in given:
             access = parse_access(given["workspaceSpec"])
             keys = dict.fromkeys(access.secret_keys, given["publicKey"])

@@ -220,6 +220,11 @@ def test_the_trouble_of_a_pod_is_told_together_with_what_still_answers() -> None
             reasons.QUOTA_EXCEEDED,
             "Raise spec.quota of the Workspace or lower spec.resources.",
         ),
+        (
+            'pods "x" is forbidden: pod rejected: RuntimeClass "gvisor" not found',
+            reasons.POD_REFUSED,
+            "Create the RuntimeClass, or correct spec.runtimeClassName of the Workspace.",
+        ),
         ('pods "x" is forbidden: violates PodSecurity "restricted:v1.31"', reasons.POD_REFUSED, ""),
     ],
 )

@@ -41,6 +41,8 @@ def fingerprint(
             "namespace": build_namespace(workspace)["metadata"]["labels"],
             "database": {**asdict(names), "host": server.host, "port": server.port},
             "mode": workspace.database.isolation,
+            # Absent where there is none, so that an operator that learnt of it tries nobody anew.
+            **({"runtimeClass": workspace.runtime_class} if workspace.runtime_class else {}),
             "asked": body["metadata"].get("annotations", {}).get(VERIFY_ANNOTATION, ""),
         }
     )
