@@ -1,0 +1,118 @@
+"""What a laptop has beside `serve`: a runtime that follows its document, and a chat in the terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.apiserver import eventually
+from tests.integration.runtime.conftest import Process, a_free_port, agent, write_spec
+
+KEY = {"OPENAI_API_KEY": "not-a-real-key"}
+LAPTOP = {name: value for name, value in os.environ.items() if not name.startswith("AGENTOS_")} | KEY
+
+
+def document(folder: Path, model: Process, **changes: Any) -> Path:
+    """A document with one agent, as it lies on a laptop."""
+    return write_spec(folder, agent(model.url, **{"tools": [], **changes}))
+
+
+@pytest.fixture
+def following(tmp_path: Path, model: Process) -> Iterator[Process]:
+    """`serve --reload` on a document with an agent called first."""
+    port = a_free_port()
+    file = document(tmp_path, model, id="first")
+    environ = {**KEY, "AGENTOS_DATABASE_URL": f"sqlite:///{tmp_path}/agentos.db"}
+    command = ["agentos_runtime", "serve", "-f", str(file), "--port", str(port), "--reload"]
+    process = Process(command, environ, tmp_path / "log", port)
+    process.wait_until("/readyz")
+    yield process
+    process.stop()
+
+
+def agents(runtime: Process) -> list[str]:
+    """Ids of those that answer, asked with the token that was printed at the start."""
+    token = runtime.output.splitlines()[1]
+    try:
+        answer = httpx.get(f"{runtime.url}/agents", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    except httpx.TransportError:
+        return []
+    return [each["id"] for each in answer.json()] if answer.status_code == 200 else []
+
+
+def test_a_changed_document_is_served_anew_with_the_same_token_and_a_broken_one_waits_for_its_repair(
+    following: Process, tmp_path: Path, model: Process
+) -> None:
+    assert agents(following) == ["first"]
+    document(tmp_path, model, id="second")
+    eventually(lambda: agents(following) == ["second"], "the second one is served")
+    (tmp_path / "agent-deployment.yaml").write_text("kind: Nonsense\n")
+    eventually(lambda: "Waiting for the document to change." in following.output, "it waits")
+    document(tmp_path, model, id="third")
+    eventually(lambda: agents(following) == ["third"], "the third one is served")
+    assert following.output.count("Development token") == 1
+
+
+def chat(folder: Path, file: Path, *arguments: str, said: str) -> subprocess.CompletedProcess[str]:
+    """`agentos-runtime chat`, with what a person types."""
+    return subprocess.run(
+        [sys.executable, "-m", "agentos_runtime", "chat", "-f", str(file), *arguments],
+        input=said,
+        env=LAPTOP,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("decision", "answer"), [("y", '"result": 3.0'), ("n", "The user has said no.")])
+def test_a_call_that_waits_is_decided_in_the_terminal(
+    tmp_path: Path, model: Process, decision: str, answer: str
+) -> None:
+    waiting = [{"toolkit": "calculator", "requiresConfirmation": ["divide"]}]
+    done = chat(
+        tmp_path, document(tmp_path, model, tools=waiting), said=f'call divide {{"a": 6, "b": 2}}\n{decision}\n'
+    )
+    assert "divide({'a': 6, 'b': 2})?" in done.stdout
+    assert answer in done.stdout
+    assert done.returncode == 0
+
+
+def test_a_conversation_goes_on_where_it_was_left(tmp_path: Path, model: Process) -> None:
+    file = document(tmp_path, model)
+    assert "You said: first words" in chat(tmp_path, file, said="first words\n").stdout
+    assert "Before this you said: first words" in chat(tmp_path, file, said="history\n").stdout
+    assert "nothing" in chat(tmp_path, file, "--session", "another", said="history\n").stdout
+
+
+def test_nobody_of_that_name_is_told_with_who_was_meant(tmp_path: Path, model: Process) -> None:
+    done = chat(tmp_path, document(tmp_path, model, id="support"), "suport", said="")
+    assert done.returncode == 78
+    assert "did you mean 'support'?" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["serve", "--reload"], ["chat"]])
+def test_a_pod_has_neither(tmp_path: Path, model: Process, arguments: list[str]) -> None:
+    in_a_pod = {
+        **LAPTOP,
+        "AGENTOS_WORKSPACE": "acme",
+        "AGENTOS_DEPLOYMENT": "support",
+        "AGENTOS_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "AGENTOS_DATABASE_SCHEMA": "none",
+        "AGENTOS_JWT_VERIFICATION_SECRETS": "x" * 32,
+        "AGENTOS_JWT_AUDIENCE": "acme",
+        "AGENTOS_TERMINATION_LOG": str(tmp_path / "words"),
+    }
+    command = [sys.executable, "-m", "agentos_runtime", *arguments, "-f", str(document(tmp_path, model))]
+    done = subprocess.run(command, env=in_a_pod, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 78
+    assert "is for a laptop" in (tmp_path / "words").read_text()
