@@ -15,6 +15,8 @@ _PREFIX = r"[a-z][a-z0-9_]{0,31}"
 _HEADER = r"[A-Za-z0-9-]{1,128}"
 _URL = r"https?://[^\s/?#@]+[^\s?#@]*"
 _WAITING = ("requiresConfirmation", "requiresApproval")
+_STARTED = frozenset({"command", "server_params"})
+"""Options by which agno's MCP toolkits start a server of their own (stdio)."""
 
 
 def parse_tools(node: Node) -> tuple[ToolSpec, ...]:
@@ -32,9 +34,15 @@ def _tool(node: Node) -> ToolSpec:
     if isinstance(node.value, dict) and "mcp" in node.value:
         return _server(node)
     have = node.fields(["toolkit"], ["options", *_WAITING])
+    name = have["toolkit"].name(_TOOLKIT, "the name of a toolkit of agno, e.g. 'calculator'")
+    if name == "mcp":
+        have["toolkit"].fail("MCP servers have an entry of their own, such as {mcp: {name: docs, url: ...}}")
+    options = have["options"].values() if "options" in have else {}
+    if name == "mcp_toolbox" and (started := _STARTED & options.keys()):
+        have["options"].fail(f"{min(started)} would start a program in the pod; give the url of a running toolbox")
     return ToolkitSpec(
-        name=have["toolkit"].name(_TOOLKIT, "the name of a toolkit of agno, e.g. 'calculator'"),
-        options=have["options"].values() if "options" in have else {},
+        name=name,
+        options=options,
         requires_confirmation=_texts(have.get("requiresConfirmation")),
         requires_approval=_texts(have.get("requiresApproval")),
         path=node.path,

@@ -54,6 +54,15 @@ BAD_SPECS = {
         agent(model=MODEL | {"options": {"temperature": "hot"}}),
         "spec.agents[0].model.options.temperature: must be a number, not text",
     ),
+    "agno's own toolkit for MCP, which could start a program": BadSpec(
+        agent(tools=[{"toolkit": "mcp", "options": {"command": "sh -c true"}}]),
+        "spec.agents[0].tools[0].toolkit: "
+        "MCP servers have an entry of their own, such as {mcp: {name: docs, url: ...}}",
+    ),
+    "a toolbox that is started as a program": BadSpec(
+        agent(tools=[{"toolkit": "mcp_toolbox", "options": {"command": "sh -c true"}}]),
+        "spec.agents[0].tools[0].options: command would start a program in the pod; give the url of a running toolbox",
+    ),
     "a toolkit that agno has not": BadSpec(
         agent(tools=[{"toolkit": "calculater"}]),
         "spec.agents[0].tools[0].toolkit: 'calculater' is no toolkit of agno (did you mean 'calculator'?)",
