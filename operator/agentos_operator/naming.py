@@ -18,6 +18,8 @@ from typing import Any
 GROUP = "agentos.hyvve.io"
 API_VERSION = f"{GROUP}/v1alpha1"
 FIELD_MANAGER = "agentos-operator"
+SCALING_MANAGER = f"{FIELD_MANAGER}-scaling"
+"""Holds a Deployment's number of pods from when the operator lets go of it until an autoscaler changes it."""
 FINALIZER = f"{GROUP}/database"
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"

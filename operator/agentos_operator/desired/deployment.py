@@ -38,8 +38,8 @@ class PodSource:
     """Name of the ConfigMap with the agents."""
     credentials: Mapping[str, str]
     """Ids that change with the Secrets, so that pods follow a change."""
-    replicas: int
-    """Number of pods; none while suspended."""
+    replicas: int | None
+    """Number of pods; none (0) while suspended, None to leave it to an autoscaler."""
     path_prefix: str = ""
     """Path below which requests arrive, such as ``/acme/support``; empty when they come without one."""
 
@@ -49,7 +49,7 @@ def build_deployment(deployment: AgentDeployment, workspace: str, source: PodSou
     labels = deployment_labels(deployment.name, workspace)
     built = child("apps/v1", "Deployment", deployment.name, deployment.namespace, labels, deployment.owner)
     built["spec"] = {
-        "replicas": source.replicas,
+        **({} if source.replicas is None else {"replicas": source.replicas}),
         "revisionHistoryLimit": 5,
         "selector": {"matchLabels": pod_selector(deployment.name)},
         # A new pod answers before an old one goes, so a change drops no request.

@@ -18,10 +18,11 @@ from agentos_operator.clients.kinds import (
 )
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_ready, waiting
 from agentos_operator.desired.access import deployment_with_access
-from agentos_operator.desired.agent_deployment import DeploymentObjects, build_deployment_objects
+from agentos_operator.desired.agent_deployment import Circumstances, DeploymentObjects, build_deployment_objects
 from agentos_operator.desired.database_ca import deployment_with_database_ca
 from agentos_operator.naming import agent_os_id, deployment_labels, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
+from agentos_operator.reconcile.autoscaling import Scaling, find_scaled, let_go_of_replicas
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.dependencies import Dependencies, find_dependencies
@@ -114,19 +115,21 @@ async def _run(
     """Apply the children; what holds after that, and the fields of status."""
     children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
     own = await find_own_host(context, body, deployment, found.body)
-    objects = build_deployment_objects(
-        deployment, found.workspace, found.credentials, context.settings, suspended=found.suspended, own_host=own.host
-    )
+    scaled = None if found.suspended else await find_scaled(context, deployment)
+    given = Circumstances(found.suspended, scaled is not None, own.host)
+    objects = build_deployment_objects(deployment, found.workspace, found.credentials, context.settings, given)
     objects = deployment_with_access(objects, found.access_variables)
     server = context.settings.server(found.body["spec"]["database"]["server"])
     if server and server.ca_file:
         objects = deployment_with_database_ca(objects)
     aspect_type = SUSPENDED if found.suspended else AVAILABLE
-    workload = await attempt(aspect_type, _apply_workload(context, children, deployment, objects, found.suspension))
+    step = _apply_workload(context, children, deployment, objects, found.suspension, scaled)
+    workload = await attempt(aspect_type, step)
     route = await attempt(ROUTE_READY, _route(context, children, deployment, found, objects))
     if workload.holds:
         await _drop_old_config_maps(context, deployment, found.workspace, objects)
     live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
+    scaling = await Scaling(context, children, deployment, objects.autoscaler).aspects(live, found.body)
     fields = _fields(context, deployment, live)
     if host := own.host or (None if is_settled(context, objects.route, route) else own.leaving):
         fields["host"] = host
@@ -134,7 +137,7 @@ async def _run(
         fields["url"] = objects.address.url(context.settings.routing)
         if found.access.control_plane:
             fields["controlPlane"] = {"endpoint": fields["url"], "id": agent_os_id(deployment.name, found.workspace)}
-    last = [route, *([own.aspect] if own.aspect else []), *coordination_aspects(deployment)]
+    last = [route, *([own.aspect] if own.aspect else []), *coordination_aspects(deployment), *scaling]
     if not found.suspended:
         return [found.aspect, workload, *last], fields
     idle = Aspect(AVAILABLE, False, reasons.SUSPENDED, "Nobody answers, as asked for.")
@@ -167,17 +170,23 @@ async def _apply_workload(
     deployment: AgentDeployment,
     objects: DeploymentObjects,
     suspension: str | None,
+    scaled: Object | None,
 ) -> Aspect:
+    if scaled is not None:
+        await let_go_of_replicas(context, scaled)
     await children.look(CONFIG_MAP, objects.config_map["metadata"]["name"], deployment.namespace)
     # Pods mount the ConfigMap, so it comes first; nothing that is wrong with it may keep pods from being stopped.
     first = (objects.config_map, objects.deployment)
     await children.apply_all(first if suspension is None else reversed(first))
     await children.apply_all((objects.service, objects.disruption_budget))
     live = await context.kubernetes.get(DEPLOYMENT, deployment.name, deployment.namespace)
-    if suspension is None and is_rolled_out(live):
-        return available_aspect(live, None)
+    fewest = deployment.autoscaling.min_replicas if deployment.autoscaling else None
+    if suspension is None and is_rolled_out(live, fewest):
+        return available_aspect(live, None, fewest)
     pods = await context.kubernetes.list(POD, deployment.namespace, pod_selector(deployment.name))
-    return available_aspect(live, find_trouble(pods)) if suspension is None else stopped_aspect(live, pods, suspension)
+    if suspension is not None:
+        return stopped_aspect(live, pods, suspension)
+    return available_aspect(live, find_trouble(pods), fewest)
 
 
 async def _drop_old_config_maps(

@@ -49,6 +49,16 @@ class Redis:
 
 
 @dataclass(frozen=True)
+class Autoscaling:
+    """``spec.autoscaling``; at least one of the targets is set."""
+
+    min_replicas: int
+    max_replicas: int
+    cpu_percent: int | None
+    active_runs: int | None
+
+
+@dataclass(frozen=True)
 class AgentDeployment:
     """One runtime of a workspace."""
 
@@ -69,6 +79,13 @@ class AgentDeployment:
     """Secrets that models and MCP servers name, without repetition, in a stable order."""
     tracing: Tracing | None = None
     """Where traces go; None for nowhere."""
+    autoscaling: Autoscaling | None = None
+    """Between which numbers of pods an autoscaler decides; None where ``replicas`` does."""
+
+    @property
+    def most_replicas(self) -> int:
+        """As many pods as there may be at once, but for those of a roll-out."""
+        return self.autoscaling.max_replicas if self.autoscaling else self.replicas
 
     @property
     def name(self) -> str:
@@ -109,7 +126,15 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
         content_keys=tuple(sorted(set(_content_keys((*spec["agents"], *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
+        autoscaling=_parse_autoscaling(spec.get("autoscaling")),
     )
+
+
+def _parse_autoscaling(spec: Mapping[str, Any] | None) -> Autoscaling | None:
+    if spec is None:
+        return None
+    targets = spec.get("targetCPUUtilizationPercentage"), spec.get("targetActiveRuns")
+    return Autoscaling(spec["minReplicas"], spec["maxReplicas"], *targets)
 
 
 def _parse_tracing(tracing: Mapping[str, Any] | None) -> Tracing | None:

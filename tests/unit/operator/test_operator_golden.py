@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from agentos_operator.clients.kinds import KINDS
 from agentos_operator.desired.access import build_access, deployment_with_access
-from agentos_operator.desired.agent_deployment import build_deployment_objects
+from agentos_operator.desired.agent_deployment import Circumstances, build_deployment_objects
 from agentos_operator.desired.database_ca import build_database_ca, deployment_with_database_ca
 from agentos_operator.desired.network_policy import build_openings
 from agentos_operator.desired.secrets import DatabaseLogin, build_database_secret, build_jwt_secret
@@ -58,8 +58,9 @@ def _build(case: str) -> list[Object]:
     settings = Settings.model_validate(given["settings"])
     if "agentDeployment" in given:
         deployment = parse_agent_deployment(given["agentDeployment"])
+        circumstances = Circumstances(scaled=given.get("scaled", False), own_host=given.get("ownHost"))
         bundle = build_deployment_objects(
-            deployment, given["workspaceName"], given["credentials"], settings, own_host=given.get("ownHost")
+            deployment, given["workspaceName"], given["credentials"], settings, circumstances
         )
         if "workspaceSpec" in given:
             access = parse_access(given["workspaceSpec"])
@@ -67,7 +68,9 @@ def _build(case: str) -> list[Object]:
             bundle = deployment_with_access(bundle, build_access(access, keys))
         if given.get("databaseCa"):
             bundle = deployment_with_database_ca(bundle)
-        return [bundle.config_map, bundle.deployment, bundle.service, bundle.disruption_budget, bundle.route]
+        autoscaler = [bundle.autoscaler] if bundle.autoscaler else []
+        first = [bundle.config_map, bundle.deployment, bundle.service, bundle.disruption_budget]
+        return [*first, *autoscaler, bundle.route]
     workspace = parse_workspace(given["workspace"])
     if "login" in given:
         return _secrets(workspace, given)
