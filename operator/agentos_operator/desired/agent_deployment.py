@@ -49,7 +49,7 @@ def build_deployment_objects(
     workspace: str,
     credentials: Mapping[str, str],
     settings: Settings,
-    given: Circumstances = Circumstances(),  # noqa: B008 - frozen
+    given: Circumstances = Circumstances(),
 ) -> DeploymentObjects:
     """The objects that ``deployment`` owns in ``workspace``; ``credentials`` as in ``build_deployment``."""
     config_map = build_config_map(deployment, workspace)

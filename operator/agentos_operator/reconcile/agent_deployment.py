@@ -22,7 +22,7 @@ from agentos_operator.desired.agent_deployment import Circumstances, DeploymentO
 from agentos_operator.desired.database_ca import deployment_with_database_ca
 from agentos_operator.naming import agent_os_id, deployment_labels, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
-from agentos_operator.reconcile.autoscaling import Scaling, find_scaled, let_go_of_replicas
+from agentos_operator.reconcile.autoscaling import Scaled, Scaling, find_scaled, let_go_of_replicas
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.dependencies import Dependencies, find_dependencies
@@ -115,7 +115,7 @@ async def _run(
     """Apply the children; what holds after that, and the fields of status."""
     children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
     own = await find_own_host(context, body, deployment, found.body)
-    scaled = None if found.suspended else await find_scaled(context, deployment)
+    scaled = None if found.suspended else await find_scaled(context, body, deployment)
     given = Circumstances(found.suspended, scaled is not None, own.host)
     objects = build_deployment_objects(deployment, found.workspace, found.credentials, context.settings, given)
     objects = deployment_with_access(objects, found.access_variables)
@@ -170,16 +170,18 @@ async def _apply_workload(
     deployment: AgentDeployment,
     objects: DeploymentObjects,
     suspension: str | None,
-    scaled: Object | None,
+    scaled: Scaled | None,
 ) -> Aspect:
     if scaled is not None:
-        await let_go_of_replicas(context, scaled)
+        await let_go_of_replicas(context, scaled.live)
     await children.look(CONFIG_MAP, objects.config_map["metadata"]["name"], deployment.namespace)
     # Pods mount the ConfigMap, so it comes first; nothing that is wrong with it may keep pods from being stopped.
     first = (objects.config_map, objects.deployment)
     await children.apply_all(first if suspension is None else reversed(first))
     await children.apply_all((objects.service, objects.disruption_budget))
     live = await context.kubernetes.get(DEPLOYMENT, deployment.name, deployment.namespace)
+    if scaled is not None:
+        live = scaled.as_far_as_observed(live, children.changed)
     fewest = deployment.autoscaling.min_replicas if deployment.autoscaling else None
     if suspension is None and is_rolled_out(live, fewest):
         return available_aspect(live, None, fewest)

@@ -6,6 +6,7 @@ Called by ``reconcile.agent_deployment``. What is told is never in the way of Re
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from agentos_operator import reasons
@@ -17,7 +18,7 @@ from agentos_operator.naming import FIELD_MANAGER, SCALING_MANAGER
 from agentos_operator.reconcile.attempt import attempt
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
-from agentos_operator.reconcile.rollout import refused_pod
+from agentos_operator.reconcile.rollout import AVAILABLE, refused_pod
 from agentos_operator.resources.agent_deployment import AgentDeployment, Autoscaling
 from agentos_operator.resources.common import Object, is_controlled_by, quantity
 from agentos_operator.resources.workspace import parse_workspace
@@ -26,13 +27,35 @@ from agentos_operator.settings import QuotaProfile
 AUTOSCALING_ACTIVE = "AutoscalingActive"
 
 
-async def find_scaled(context: Context, deployment: AgentDeployment) -> Object | None:
-    """The Deployment whose number of pods is an autoscaler's from now on; None while the operator must say one."""
+@dataclass(frozen=True)
+class Scaled:
+    """A Deployment whose number of pods is an autoscaler's from now on."""
+
+    live: Object
+    was_available: bool
+    """When it was last looked at."""
+
+    def as_far_as_observed(self, live: Object, changed: AbstractSet[str]) -> Object:
+        """The Deployment as it is, but for a number of pods that nobody has acted on yet.
+
+        Such a number makes a new generation as a new revision does, and would end Available each time for a moment.
+        A change of ours does end it, and stands in status by the time of the next look.
+        """
+        if not self.was_available or DEPLOYMENT.kind in changed:
+            return live
+        observed = live.get("status", {}).get("observedGeneration", 0)
+        return {**live, "metadata": {**live["metadata"], "generation": observed}}
+
+
+async def find_scaled(context: Context, body: Object, deployment: AgentDeployment) -> Scaled | None:
+    """The Deployment of ``body`` that an autoscaler scales; None while the operator must say a number."""
     if deployment.autoscaling is None:
         return None
     live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
-    ours = live is not None and is_controlled_by(live, deployment.meta.uid)
-    return live if live and ours and live["spec"]["replicas"] else None
+    if live is None or not is_controlled_by(live, deployment.meta.uid) or not live["spec"]["replicas"]:
+        return None
+    said = body.get("status", {}).get("conditions", ())
+    return Scaled(live, any(each["type"] == AVAILABLE and each["status"] == "True" for each in said))
 
 
 async def let_go_of_replicas(context: Context, live: Object) -> None:

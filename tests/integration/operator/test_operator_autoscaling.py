@@ -59,7 +59,7 @@ def lowest_while(stage: Stage, place: str, version: str) -> int:
     path = f"/apis/apps/v1/namespaces/{place}/deployments?watch=1&timeoutSeconds=1&resourceVersion={version}"
     events = stage.api.api.request("GET", path)[1].splitlines()
     seen = [json.loads(each)["object"]["spec"]["replicas"] for each in events]
-    return min([*seen, replicas(stage, place)])
+    return int(min([*seen, replicas(stage, place)]))
 
 
 def test_a_scaled_deployment_begins_with_the_fewest_pods_and_its_number_is_the_autoscalers(stage: Stage) -> None:
@@ -125,7 +125,7 @@ def test_an_autoscaler_that_somebody_takes_or_changes_comes_back(stage: Stage, s
 
     def restored() -> bool:
         found = stage.api.get(HPA, "support", place)
-        return found is not None and found["spec"] == before["spec"]
+        return bool(found is not None and found["spec"] == before["spec"])
 
     eventually(restored, "the autoscaler is as before")
 
@@ -144,8 +144,9 @@ def test_an_autoscaler_that_cannot_read_metrics_is_told_and_the_deployment_stays
 def test_pods_that_are_being_added_leave_the_deployment_ready(stage: Stage) -> None:
     place = deployed(stage, autoscaling=SCALED)
     settled(stage, place)
-    stage.serve(place)
+    before = condition(stage.serve(place))
     scale(stage, place, 4)
+    eventually(lambda: has_looked(stage, place), "the operator has seen the new number before anybody has counted pods")
     generation = stage.child("Deployment", place, "support")["metadata"]["generation"]
     counted = {"replicas": 4, "updatedReplicas": 4, "readyReplicas": 2, "availableReplicas": 2}
     status = {**counted, "observedGeneration": generation, "unavailableReplicas": 2}
@@ -153,10 +154,17 @@ def test_pods_that_are_being_added_leave_the_deployment_ready(stage: Stage) -> N
 
     def told() -> bool:
         body = stage.child("AgentDeployment", place, "support")
-        return body["status"]["replicas"] == 4 and condition(body, "Available")["message"] == "2 of 4 pods answer."
+        said = condition(body, "Available")["message"]
+        return bool(body["status"]["replicas"] == 4 and said == "2 of 4 pods answer.")
 
     eventually(told, "the new pods are counted")
-    assert condition(stage.child("AgentDeployment", place, "support"))["status"] == "True"
+    after = condition(stage.child("AgentDeployment", place, "support"))
+    assert (after["status"], after["lastTransitionTime"]) == ("True", before["lastTransitionTime"])
+
+
+def has_looked(stage: Stage, place: str) -> bool:
+    said = condition(stage.child("AgentDeployment", place, "support"), "Available")["message"]
+    return bool(said == "2 of 4 pods answer.")
 
 
 def test_somebody_elses_autoscaler_of_the_name_is_left_alone_and_told(stage: Stage) -> None:
