@@ -31,6 +31,7 @@ from agentos_operator.reconcile.main_api import ensure_api_ingress, remove_api_i
 from agentos_operator.reconcile.own_host import find_own_host, has_lost_host
 from agentos_operator.reconcile.pods import find_trouble
 from agentos_operator.reconcile.replicas import coordination_aspects
+from agentos_operator.reconcile.revisions import keep_history
 from agentos_operator.reconcile.rollout import (
     AVAILABLE,
     ROUTE_READY,
@@ -91,7 +92,7 @@ def _not_begun(cause: Aspect) -> list[Aspect]:
 
 async def _kept_fields(context: Context, body: Object, deployment: AgentDeployment) -> Object:
     """What status said about pods that run on while something else is missing, but for a host that was lost."""
-    kept = {"url", "host", "controlPlane", "replicas", "readyReplicas", "selector", "image"}
+    kept = {"url", "host", "controlPlane", "replicas", "readyReplicas", "selector", "image", "revision"}
     if await has_lost_host(context, body, deployment):
         children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
         await _withdraw(context, children, deployment, "")
@@ -130,14 +131,15 @@ async def _run(
         await _drop_old_config_maps(context, deployment, found.workspace, objects)
     live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
     scaling = await Scaling(context, children, deployment, objects.autoscaler).aspects(live, found.body)
-    fields = _fields(context, deployment, live)
+    history, revision = await keep_history(context, children, deployment, found.workspace)
+    fields = {**_fields(context, deployment, live), **revision}
     if host := own.host or (None if is_settled(context, objects.route, route) else own.leaving):
         fields["host"] = host
     if route.holds and fields["readyReplicas"]:
         fields["url"] = objects.address.url(context.settings.routing)
         if found.access.control_plane:
             fields["controlPlane"] = {"endpoint": fields["url"], "id": agent_os_id(deployment.name, found.workspace)}
-    last = [route, *([own.aspect] if own.aspect else []), *coordination_aspects(deployment), *scaling]
+    last = [route, *([own.aspect] if own.aspect else []), *coordination_aspects(deployment), *scaling, *history]
     if not found.suspended:
         return [found.aspect, workload, *last], fields
     idle = Aspect(AVAILABLE, False, reasons.SUSPENDED, "Nobody answers, as asked for.")
