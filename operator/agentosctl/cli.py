@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
-from agentosctl import duration, lines, retained, rotate, status, token
+from agentosctl import duration, lines, retained, rollout, rotate, status, token
 from agentosctl.cluster import Cluster, connect
 from agentosctl.errors import CliError
 
@@ -29,6 +29,13 @@ HOW_TO_ROTATE = """\
 Ask the operator to replace the workspace's database login and signing secret, or one of them. Nothing is interrupted:
 runtimes are replaced one by one, and tokens that were signed before stay valid until they expire, which the signing
 secret's rotation waits for. You need the right to patch Workspaces.
+"""
+
+
+HOW_TO_UNDO = """\
+Have the spec of an AgentDeployment say what an earlier revision said; the operator rolls it out as it does any change.
+Number of pods, routing and suspension stay as they are. You need the right to patch AgentDeployments. Where Helm or a
+GitOps tool applies the spec, it will put its own back: undo the change there.
 """
 
 
@@ -58,7 +65,7 @@ def _program() -> str:
 def build_parser() -> argparse.ArgumentParser:
     """All commands with their arguments; each leaves its function in `command`."""
     top = argparse.ArgumentParser(
-        prog=_program(), description="Look at workspaces, sign tokens for them and renew their credentials."
+        prog=_program(), description="Look at workspaces, sign tokens for them, renew their credentials, and go back."
     )
     _cluster_flags(top, default=None)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -109,10 +116,40 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--wait", action="store_true", help="return when nothing uses the earlier credentials any more")
     one.set_defaults(command=_rotate)
 
-    for command in commands.choices.values():
+    text = "show and undo what was rolled out"
+    one = commands.add_parser("rollout", help=text, description=f"{text.capitalize()}.")
+    nested = _rollout_commands(one)
+
+    for command in (*commands.choices.values(), *nested.choices.values()):
         # Also behind the command, as kubectl allows; left out there, the value before the command stays.
         _cluster_flags(command, default=argparse.SUPPRESS)
     return top
+
+
+def _rollout_commands(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    text = "list the revisions of an AgentDeployment, or show one"
+    one = commands.add_parser("history", help=text, description=f"{text.capitalize()}.")
+    one.add_argument("--revision", type=int, metavar="NUMBER", help="show the spec of this one, as YAML")
+    one.add_argument("--diff", action="store_true", help="with --revision: show what going back to it would change")
+    one.set_defaults(command=_rollout_history)
+
+    one = commands.add_parser(
+        "undo",
+        help="go back to an earlier revision",
+        description=HOW_TO_UNDO,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.add_argument("--to-revision", type=int, metavar="NUMBER", help="which one (default: the one before)")
+    one.set_defaults(command=_rollout_undo)
+
+    text = "wait until the newest revision answers"
+    one = commands.add_parser("status", help=text, description=f"{text.capitalize()}; fails when it cannot.")
+    one.add_argument("--timeout", type=_ttl, metavar="TIME", help="give up after this long, such as 90s or 5m")
+    one.set_defaults(command=_rollout_status)
+    for command in commands.choices.values():
+        command.add_argument("deployment", type=_place, metavar="WORKSPACE/NAME", help="such as acme/support")
+    return commands
 
 
 def _cluster_flags(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -126,6 +163,31 @@ def _ttl(text: str) -> timedelta:
         return duration.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _place(text: str) -> rollout.Place:
+    try:
+        return rollout.parse_place(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _rollout_history(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:
+    if options.diff and options.revision is None:
+        raise CliError("--diff needs --revision")
+    found = rollout.gather(cluster(), options.deployment)
+    if options.revision is None:
+        return rollout.history(found)
+    revision = found.revision(options.revision)
+    return rollout.difference(found, revision) if options.diff else rollout.document(revision.spec)
+
+
+def _rollout_undo(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:
+    return rollout.undo(cluster(), options.deployment, options.to_revision)
+
+
+def _rollout_status(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:
+    return rollout.wait(cluster(), options.deployment, options.timeout, lambda text: sys.stderr.write(f"{text}\n"))
 
 
 def _token(options: argparse.Namespace, cluster: Callable[[], Cluster]) -> str:

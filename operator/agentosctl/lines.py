@@ -63,10 +63,10 @@ def _placed(line: Line, prefix: str, below: str, style: Style) -> Iterator[tuple
 
 def _row(text: str, line: Line, first: int, second: int, style: Style) -> str:
     state = style.painted(line.state.ljust(second), line.mood)
-    detail = _plain(line.detail)
+    detail = plain(line.detail)
     return f"{text.ljust(first)}  {state}  {detail}".rstrip() if detail or line.state else text
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """One line without control characters: a tenant's message must not move anybody's cursor."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
