@@ -42,6 +42,8 @@ ROTATE_JWT_ANNOTATION = f"{GROUP}/rotate-jwt"
 
 RUNTIME_NAME = "agentos-runtime"
 PROBE_NAME = "agentos-isolation-probe"
+APPLICATION_ANNOTATION = f"{GROUP}/application"
+"""On pods of an application of the tenant's own, which need not have the runtime's routes."""
 VERIFY_ANNOTATION = f"{GROUP}/verify-isolation"
 """On a Workspace: a new value has its isolation verified anew."""
 DATABASE_SECRET = "agentos-database"  # noqa: S105 - the name of a Secret, not a secret

@@ -29,7 +29,7 @@ from agentos_operator.reconcile.dependencies import Dependencies, find_dependenc
 from agentos_operator.reconcile.deployment_route import apply_route, is_settled, withdraw_route
 from agentos_operator.reconcile.main_api import ensure_api_ingress, remove_api_ingress
 from agentos_operator.reconcile.own_host import find_own_host, has_lost_host
-from agentos_operator.reconcile.pods import find_trouble
+from agentos_operator.reconcile.pods import find_trouble, image_digests
 from agentos_operator.reconcile.replicas import coordination_aspects
 from agentos_operator.reconcile.revisions import keep_history
 from agentos_operator.reconcile.rollout import (
@@ -92,7 +92,7 @@ def _not_begun(cause: Aspect) -> list[Aspect]:
 
 async def _kept_fields(context: Context, body: Object, deployment: AgentDeployment) -> Object:
     """What status said about pods that run on while something else is missing, but for a host that was lost."""
-    kept = {"url", "host", "controlPlane", "replicas", "readyReplicas", "selector", "image", "revision"}
+    kept = {"url", "host", "controlPlane", "replicas", "readyReplicas", "selector", "image", "imageDigests", "revision"}
     if await has_lost_host(context, body, deployment):
         children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
         await _withdraw(context, children, deployment, "")
@@ -132,7 +132,7 @@ async def _run(
     live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
     scaling = await Scaling(context, children, deployment, objects.autoscaler).aspects(live, found.body)
     history, revision = await keep_history(context, children, deployment, found.workspace)
-    fields = {**_fields(context, deployment, live), **revision}
+    fields = {**_fields(context, deployment, live), **revision, **await _version(context, deployment)}
     if host := own.host or (None if is_settled(context, objects.route, route) else own.leaving):
         fields["host"] = host
     if route.holds and fields["readyReplicas"]:
@@ -203,6 +203,15 @@ async def _drop_old_config_maps(
         metadata = config_map["metadata"]
         if metadata["name"] != current and is_controlled_by(config_map, deployment.meta.uid):
             await context.kubernetes.delete(CONFIG_MAP, metadata["name"], deployment.namespace, metadata["uid"])
+
+
+async def _version(context: Context, deployment: AgentDeployment) -> Object:
+    """Which bytes an image of the tenant's own is; of the operator's, the administrator has named them."""
+    if deployment.image is None:
+        return {}
+    pods = await context.kubernetes.list(POD, deployment.namespace, pod_selector(deployment.name))
+    digests = image_digests(pods)
+    return {"imageDigests": digests} if digests else {}
 
 
 def _fields(context: Context, deployment: AgentDeployment, live: Object | None) -> Object:

@@ -87,6 +87,11 @@ class AgentDeployment:
     """Between which numbers of pods an autoscaler decides; None where ``replicas`` does."""
 
     @property
+    def is_application(self) -> bool:
+        """Whether the image is an application of the tenant's own that knows nothing of agents in YAML."""
+        return "agents" not in self.content
+
+    @property
     def most_replicas(self) -> int:
         """As many pods as there may be at once, but for those of a roll-out."""
         return self.autoscaling.max_replicas if self.autoscaling else self.replicas
@@ -129,7 +134,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         redis=_parse_events(spec["events"]) if "events" in spec else None,
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
         rolled={name: value for name, value in spec.items() if name not in _NOT_ROLLED},
-        content_keys=tuple(sorted(set(_content_keys((*spec["agents"], *spec.get("teams", ())))))),
+        content_keys=tuple(sorted(set(_content_keys((*spec.get("agents", ()), *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
         autoscaling=_parse_autoscaling(spec.get("autoscaling")),
     )

@@ -1,4 +1,8 @@
-"""Toolkits: `toolkit: calculator` is the Toolkit class of the module agno.tools.calculator."""
+"""Toolkits: `toolkit: calculator` is the Toolkit class of the module agno.tools.calculator.
+
+An image of a tenant's own brings toolkits of its own as modules of the package agentos_tools, which come first: what
+agno is to have under the same name one day changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from agno.tools.toolkit import Toolkit
 
 from agentos_runtime.errors import Reason, StartupError, did_you_mean
 from agentos_runtime.spec import ToolkitSpec
+
+_PLACES = ("agentos_tools", "agno.tools")
 
 
 def compile_toolkit(spec: ToolkitSpec) -> Toolkit:
@@ -36,13 +42,27 @@ def compile_toolkit(spec: ToolkitSpec) -> Toolkit:
 
 def _module(spec: ToolkitSpec) -> ModuleType:
     """Import the toolkit's module."""
-    name = f"agno.tools.{spec.name}"
-    if importlib.util.find_spec(name) is None:
-        raise _unknown(spec)
     try:
-        return importlib.import_module(name)
+        name = next((name for place in _PLACES if _exists(name := f"{place}.{spec.name}")), None)
+        if name is not None:
+            return importlib.import_module(name)
     except ImportError as error:
         raise _package_missing(spec, error) from error
+    except Exception as error:  # a module of the tenant's own may fail in any way
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        message = f"{spec.path}.toolkit: {spec.name!r} cannot be imported: {text}; correct it in your image"
+        raise StartupError(Reason.UNKNOWN_TOOLKIT, message) from error
+    raise _unknown(spec)
+
+
+def _exists(module: str) -> bool:
+    """Whether a module can be found; its package need not be there either."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError as error:
+        if error.name == module.partition(".")[0]:
+            return False
+        raise
 
 
 def _toolkit_class(module: ModuleType, spec: ToolkitSpec) -> type[Toolkit]:
@@ -103,7 +123,7 @@ def _unknown(spec: ToolkitSpec) -> StartupError:
     import pkgutil  # noqa: PLC0415 - only on the way to an error
 
     known = [module.name for module in pkgutil.iter_modules(agno.tools.__path__)]
-    hint = did_you_mean(spec.name, known) or "; the names are those of agno's modules under agno.tools"
+    hint = did_you_mean(spec.name, known) or "; the names are those of modules under agno.tools and agentos_tools"
     return StartupError(Reason.UNKNOWN_TOOLKIT, f"{spec.path}.toolkit: {spec.name!r} is no toolkit of agno{hint}")
 
 

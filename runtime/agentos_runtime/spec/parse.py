@@ -19,7 +19,7 @@ from agentos_runtime.spec.node import Node
 from agentos_runtime.spec.references import check_references
 from agentos_runtime.spec.workflows import parse_workflow
 
-_OPERATORS = ("image", "replicas", "resources", "env", "suspended", "routing", "observability", "events")
+_OPERATORS = ("image", "replicas", "autoscaling", "resources", "env", "suspended", "routing", "observability", "events")
 """Fields of the same spec that only the operator acts on."""
 
 

@@ -370,7 +370,15 @@ DEPLOYMENTS = [
     case("a webhook for events", events(webhook={"url": "https://e"}), 'unknown field "spec.events.webhook"'),
     case("two own hosts", deployment(routing={"host": ["a.example.com", "b.example.com"]}), "spec.routing.host"),
     case("a deployment without a spec", without_spec(deployment()), "spec: Required value"),
-    case("a deployment with an empty spec", {**deployment(), "spec": {}}, "spec.agents: Required value"),
+    case("a deployment with an empty spec", {**deployment(), "spec": {}}, "spec.agents is missing"),
+    *(
+        case(f"an application of one's own with {field}", {**deployment(), "spec": own | {field: value}}, "spec.agents")
+        for own in ({"image": "registry.example.com/agents/own:1"}, {})
+        for field, value in (
+            ("teams", [{"id": "t", "model": {"id": "openai-chat:m"}, "members": ["helper"]}]),
+            ("workflows", [{"id": "w", "steps": [{"name": "s"}]}]),
+        )
+    ),
     *(
         case(f"bodies of {value!r}", limits(requestBody=value), "spec.limits.requestBody")
         for value in ("0Mi", "101Mi", "102401Ki", "10M", "10", "-1Mi", "1Gi", "", 10)

@@ -1,4 +1,4 @@
-"""docs/cli.md shows commands that exist."""
+"""docs/cli.md and docs/rollouts.md show commands that exist."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pytest
 
 from agentosctl.cli import build_parser
 
-TEXT = (Path(__file__).resolve().parents[3] / "docs" / "cli.md").read_text()
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+TEXT = "".join((DOCS / page).read_text() for page in ("cli.md", "rollouts.md"))
 COMMANDS = re.findall(r"(?:^    |\$\()agentosctl ([^#\n)]+)", TEXT, re.MULTILINE)
 
 
 def test_there_are_commands_to_try() -> None:
-    assert {command.split()[0] for command in COMMANDS} == {"status", "token", "retained", "rotate"}
+    assert {command.split()[0] for command in COMMANDS} == {"status", "token", "retained", "rotate", "rollout"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
