@@ -1,40 +1,30 @@
 """What agents may ask of the shop: `toolkit: orders` in the AgentDeployment beside the Dockerfile.
 
-The docstrings of the functions are what the model reads.
+Each public function is a tool; the model reads its docstring and its types. Helpers begin with an underscore.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from agno.tools.toolkit import Toolkit
-
-ORDERS = {"1001": "shipped", "1002": "paid"}
+_ORDERS = {"1001": "shipped", "1002": "paid"}
 """Stands for the shop's own API."""
 
 
-class OrdersTools(Toolkit):
-    """Looks orders up and refunds them; `options` of the spec are the arguments of this constructor."""
+def order_status(order: str) -> str:
+    """Tell how far an order is.
 
-    def __init__(self, currency: str = "EUR", **options: Any) -> None:
-        self.currency = currency
-        super().__init__(name="orders", tools=[self.order_status, self.refund], **options)
+    Args:
+        order: number of the order.
+    """
+    return _ORDERS.get(order, "there is no such order")
 
-    def order_status(self, order: str) -> str:
-        """Tell how far an order is.
 
-        Args:
-            order: number of the order.
-        """
-        return ORDERS.get(order, "there is no such order")
+async def refund(order: str, amount: float) -> str:
+    """Pay money of an order back.
 
-    def refund(self, order: str, amount: float) -> str:
-        """Pay money of an order back.
-
-        Args:
-            order: number of the order.
-            amount: how much.
-        """
-        if order not in ORDERS:
-            return "there is no such order"
-        return f"{amount:.2f} {self.currency} of order {order} were paid back"
+    Args:
+        order: number of the order.
+        amount: how much, in euros.
+    """
+    if order not in _ORDERS:
+        return "there is no such order"
+    return f"{amount:.2f} EUR of order {order} were paid back"

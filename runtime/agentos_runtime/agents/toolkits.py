@@ -1,7 +1,7 @@
 """Toolkits: `toolkit: calculator` is the Toolkit class of the module agno.tools.calculator.
 
-An image of a tenant's own brings toolkits of its own as modules of the package agentos_tools, which come first: what
-agno is to have under the same name one day changes nothing.
+An image of a tenant's own brings its own as modules of the package agentos_tools, which come first: what agno is to
+have under the same name one day changes nothing. Such a module may also do without a class and hold functions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
 import agno.tools
 from agno.tools.function import Function
@@ -18,7 +20,8 @@ from agno.tools.toolkit import Toolkit
 from agentos_runtime.errors import Reason, StartupError, did_you_mean
 from agentos_runtime.spec import ToolkitSpec
 
-_PLACES = ("agentos_tools", "agno.tools")
+_OWN = "agentos_tools"
+_PLACES = (_OWN, "agno.tools")
 
 
 def compile_toolkit(spec: ToolkitSpec) -> Toolkit:
@@ -77,7 +80,30 @@ def _toolkit_class(module: ModuleType, spec: ToolkitSpec) -> type[Toolkit]:
         return named[0]
     if len(own) == 1:
         return next(iter(own.values()))
+    if not own and (functions := _public_functions(module)):
+        return _toolkit_of(spec.name, functions)
     raise _unknown(spec)
+
+
+def _public_functions(module: ModuleType) -> list[Callable[..., Any] | Function]:
+    """What an image's own module defines for models to call: its functions, with or without agno's `@tool`."""
+    if module.__name__.partition(".")[0] != _OWN:
+        return []
+    return [
+        each
+        for name, each in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(each) or isinstance(each, Function))
+        and getattr(getattr(each, "entrypoint", each), "__module__", None) == module.__name__
+    ]
+
+
+def _toolkit_of(name: str, functions: Sequence[Callable[..., Any] | Function]) -> type[Toolkit]:
+    class Functions(Toolkit):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(name, tools=functions, **options)
+
+    return Functions
 
 
 def _is_of(cls: type[Toolkit], module: ModuleType) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import sys
@@ -84,10 +85,20 @@ def test_the_example_names_a_toolkit_that_the_image_has(own_tools: None) -> None
     (tool,) = parse_spec(document).agents[0].tools
     assert isinstance(tool, ToolkitSpec)
     toolkit = compile_toolkit(tool)
-    assert {name for name, each in toolkit.functions.items() if each.requires_confirmation} == {"refund"}
-    assert "CHF" in toolkit.functions["refund"].entrypoint(order="1001", amount=2)  # type: ignore[misc]
+    every = toolkit.functions | toolkit.async_functions
+    assert {name for name, each in every.items() if each.requires_confirmation} == {"refund"}
+    assert set(every) == {"order_status", "refund"}
     (shown,) = re.findall(r"(?ms)^```yaml agent-deployment.yaml\n(.*?)^```$", TEXT)
     assert yaml.safe_load(shown)["spec"]["agents"][0]["tools"] == document["spec"]["agents"][0]["tools"]
+
+
+async def test_the_function_of_the_page_is_the_examples(own_tools: None) -> None:
+    (shown,) = re.findall(r"(?ms)^```python\n(.*?)^```$", TEXT)
+    assert shown in (IMAGE / "agentos_tools" / "orders.py").read_text()
+    orders = importlib.import_module("agentos_tools.orders")
+    assert orders.order_status("1001") == "shipped"
+    assert await orders.refund("1001", 2) == "2.00 EUR of order 1001 were paid back"
+    assert await orders.refund("9", 2) == orders.order_status("9") == "there is no such order"
 
 
 def test_the_application_starts_on_the_port_with_a_user_that_the_pod_has() -> None:

@@ -192,6 +192,39 @@ def test_a_toolkit_of_the_images_own_comes_before_agnos(own: Path) -> None:
     assert toolkit.functions["look"].requires_confirmation
 
 
+FUNCTIONS = """
+from json import dumps
+from agno.tools import tool
+
+def look() -> str:
+    return dumps("seen")
+
+async def pay(amount: float) -> str:
+    return "paid"
+
+@tool
+def marked() -> str:
+    return "marked"
+
+def _helper() -> None: ...
+
+LIMIT = 3
+"""
+
+
+def test_functions_of_the_images_own_are_tools_without_a_class(own: Path) -> None:
+    (own / "shop.py").write_text(FUNCTIONS)
+    toolkit = compile_toolkit(ToolkitSpec("shop", {}, ("pay",), path="t"))
+    every = toolkit.functions | toolkit.async_functions
+    assert set(every) == {"look", "pay", "marked"}, "neither helpers nor what the module has imported"
+    assert {name for name, each in every.items() if each.requires_confirmation} == {"pay"}
+
+
+def test_confirmation_of_a_function_that_is_not_there_is_refused(own: Path) -> None:
+    (own / "shop.py").write_text(FUNCTIONS)
+    assert "no function 'payy'" in str(refusal(compile_toolkit, ToolkitSpec("shop", {}, ("payy",), path="t")))
+
+
 @pytest.mark.parametrize(
     ("text", "reason", "words"),
     [
