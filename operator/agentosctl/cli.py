@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from agentosctl import duration, lines, retained, rollout, rotate, status, token
 from agentosctl.cluster import Cluster, connect
 from agentosctl.errors import CliError
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Connect = Callable[[str | None, str | None], Cluster]
 
 HOW_TO_SIGN = """\
@@ -74,28 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("workspace", nargs="?", help="name of a Workspace; all of them when left out")
     one.set_defaults(command=_status)
 
-    one = commands.add_parser(
-        "token",
-        help="print a short-lived token",
-        description=HOW_TO_SIGN,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    one.add_argument("workspace", help="name of the Workspace")
-    one.add_argument("--user", required=True, metavar="NAME", help="who the token speaks for (claim sub)")
-    one.add_argument(
-        "--scope",
-        required=True,
-        action="append",
-        metavar="SCOPE",
-        help="what it allows, such as agents:run or sessions:read; may be given several times",
-    )
-    one.add_argument(
-        "--ttl",
-        type=_ttl,
-        metavar="TIME",
-        help="how long it is valid, such as 90s, 15m or 8h; at most what the workspace allows (default: 15m)",
-    )
-    one.set_defaults(command=_token)
+    _token_command(commands)
 
     text = "list the data of Workspaces that were deleted with Retain"
     one = commands.add_parser("retained", help=text, description=f"{text.capitalize()}.")
@@ -126,7 +106,32 @@ def build_parser() -> argparse.ArgumentParser:
     return top
 
 
-def _rollout_commands(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+def _token_command(commands: Commands) -> None:
+    one = commands.add_parser(
+        "token",
+        help="print a short-lived token",
+        description=HOW_TO_SIGN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.add_argument("workspace", help="name of the Workspace")
+    one.add_argument("--user", required=True, metavar="NAME", help="who the token speaks for (claim sub)")
+    one.add_argument(
+        "--scope",
+        required=True,
+        action="append",
+        metavar="SCOPE",
+        help="what it allows, such as agents:run or sessions:read; may be given several times",
+    )
+    one.add_argument(
+        "--ttl",
+        type=_ttl,
+        metavar="TIME",
+        help="how long it is valid, such as 90s, 15m or 8h; at most what the workspace allows (default: 15m)",
+    )
+    one.set_defaults(command=_token)
+
+
+def _rollout_commands(parser: argparse.ArgumentParser) -> Commands:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     text = "list the revisions of an AgentDeployment, or show one"
     one = commands.add_parser("history", help=text, description=f"{text.capitalize()}.")

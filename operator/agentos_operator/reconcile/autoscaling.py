@@ -147,9 +147,9 @@ def _problems(
     room = room_for(deployment, quota) if quota else None
     if room is not None and room <= deployment.most_replicas:
         text = (
-            f"The Workspace's quota has room for {room} pods like this deployment's, beside which others need some;"
-            f" maxReplicas is {deployment.most_replicas}, and a roll-out needs one more. Lower maxReplicas or"
-            " spec.resources, or raise spec.quota of the Workspace."
+            f"The Workspace's whole quota has room for {room} pods like this deployment's; maxReplicas is"
+            f" {deployment.most_replicas}, and a roll-out needs one more. Lower maxReplicas or spec.resources, or raise"
+            " spec.quota of the Workspace."
         )
         yield failed(AUTOSCALING_ACTIVE, reasons.QUOTA_TOO_SMALL, text)
 

@@ -35,6 +35,7 @@ async def keep_history(
     async def keep() -> Aspect:
         found = await _find(context, deployment, workspace)
         number.append(await _ensure_newest(context, children, deployment, workspace, found))
+        await _drop_oldest(context, deployment, found)
         return held(HISTORY_KEPT, "The history is kept.")
 
     aspect = await attempt(HISTORY_KEPT, keep())
@@ -59,11 +60,14 @@ async def _ensure_newest(
     # Revisions are not watched: what the ledger remembers of one may be gone.
     context.ledger.miss(CONTROLLER_REVISION.kind, deployment.namespace, name)
     await children.apply(build_revision(deployment, workspace, number))
-    earlier = [each for each in found if each["metadata"]["name"] != name]
-    for each in earlier[: max(0, len(earlier) + 1 - KEPT)]:
-        metadata = each["metadata"]
-        await context.kubernetes.delete(CONTROLLER_REVISION, metadata["name"], deployment.namespace, metadata["uid"])
     return number
+
+
+async def _drop_oldest(context: Context, deployment: AgentDeployment, found: Sequence[Object]) -> None:
+    """Also what an operator that ended in between has left: ``found`` is what was there before this attempt."""
+    earlier = [each["metadata"] for each in found if each["metadata"]["name"] != revision_name(deployment)]
+    for metadata in earlier[: max(0, len(earlier) + 1 - KEPT)]:
+        await context.kubernetes.delete(CONTROLLER_REVISION, metadata["name"], deployment.namespace, metadata["uid"])
 
 
 def _number(revision: Object) -> int:

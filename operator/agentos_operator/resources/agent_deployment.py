@@ -9,7 +9,7 @@ from typing import Any
 from agentos_operator.resources.common import Meta, Owner, SecretKey, parse_meta, quantities
 
 _CONTENT = ("agents", "teams", "workflows", "limits")
-_NOT_ROLLED = ("replicas", "autoscaling", "suspended", "routing")
+NOT_ROLLED = ("replicas", "autoscaling", "suspended", "routing")
 """Fields that say how many pods there are and where callers find them, not what they run."""
 _MODELS = ("model", "reasoningModel", "parserModel", "outputModel", "followupModel")
 """Fields of agents and teams that name a model; fallbackModels names several."""
@@ -78,7 +78,7 @@ class AgentDeployment:
     content: Mapping[str, Any]
     """What the runtime compiles, untouched: agents, teams, workflows and limits, as far as the spec has them."""
     rolled: Mapping[str, Any]
-    """The spec without what ``_NOT_ROLLED`` names: what a revision consists of, and an undo brings back."""
+    """The spec without what ``NOT_ROLLED`` names: what a revision consists of, and an undo brings back."""
     content_keys: tuple[SecretKey, ...]
     """Secrets that models and MCP servers name, without repetition, in a stable order."""
     tracing: Tracing | None = None
@@ -133,7 +133,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
         redis=_parse_events(spec["events"]) if "events" in spec else None,
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
-        rolled={name: value for name, value in spec.items() if name not in _NOT_ROLLED},
+        rolled={name: value for name, value in spec.items() if name not in NOT_ROLLED},
         content_keys=tuple(sorted(set(_content_keys((*spec.get("agents", ()), *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
         autoscaling=_parse_autoscaling(spec.get("autoscaling")),

@@ -180,7 +180,7 @@ def test_a_place_is_a_workspace_and_a_name(run: Run, text: str) -> None:
 
 
 def test_the_operator_leaves_the_same_fields_out_of_a_revision() -> None:
-    assert set(operators._NOT_ROLLED) == rollout.NOT_ROLLED
+    assert set(operators.NOT_ROLLED) == rollout.NOT_ROLLED
 
 
 def waited(cluster: Cluster, limit: timedelta | None = None, seconds: float = 0) -> None:
