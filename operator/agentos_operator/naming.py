@@ -18,6 +18,8 @@ from typing import Any
 GROUP = "agentos.hyvve.io"
 API_VERSION = f"{GROUP}/v1alpha1"
 FIELD_MANAGER = "agentos-operator"
+SCALING_MANAGER = f"{FIELD_MANAGER}-scaling"
+"""Holds a Deployment's number of pods from when the operator lets go of it until an autoscaler changes it."""
 FINALIZER = f"{GROUP}/database"
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -40,6 +42,8 @@ ROTATE_JWT_ANNOTATION = f"{GROUP}/rotate-jwt"
 
 RUNTIME_NAME = "agentos-runtime"
 PROBE_NAME = "agentos-isolation-probe"
+APPLICATION_ANNOTATION = f"{GROUP}/application"
+"""On pods of an application of the tenant's own, which need not have the runtime's routes."""
 VERIFY_ANNOTATION = f"{GROUP}/verify-isolation"
 """On a Workspace: a new value has its isolation verified anew."""
 DATABASE_SECRET = "agentos-database"  # noqa: S105 - the name of a Secret, not a secret

@@ -111,6 +111,8 @@ class Operator:
         """A child was added, changed or deleted. What it says about its owner tells whom to look at, nothing more."""
         self._context.ledger.observe(body, deleted=deleted)
         self._context.other_routes.observe(body, deleted=deleted)
+        if not self._context.autoscalers.observe(body, deleted=deleted):
+            return
         # Both, because what lies in another Namespace has the Workspace for its owner and the deployment as its cause.
         for key in {_key_by_owner(body), _key_by_labels(body)}:
             if key is not None:

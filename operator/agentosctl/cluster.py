@@ -7,7 +7,7 @@ connection is made and not before: it takes most of a second, which `--help` nee
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Resource = dict[str, Any]
 
+FIELD_MANAGER = "agentosctl"
+"""Under which a change of a spec is noted in its object."""
 PAGE = 500
 TIMEOUT_SECONDS = (5, 30)
 """To connect, and to wait for an answer."""
@@ -50,6 +52,7 @@ NAMESPACE = Kind("Namespace", "namespaces", namespaced=False)
 SECRET = Kind("Secret", "secrets")
 CONFIG_MAP = Kind("ConfigMap", "configmaps")
 POD = Kind("Pod", "pods")
+CONTROLLER_REVISION = Kind("ControllerRevision", "controllerrevisions", "apps")
 
 
 class Cluster(Protocol):
@@ -63,6 +66,9 @@ class Cluster(Protocol):
 
     def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str]) -> None:
         """Set annotations of one object that has no namespace; NotFound when there is none."""
+
+    def amend(self, kind: Kind, name: str, namespace: str, operations: Sequence[Resource]) -> None:
+        """Change one object by JSON Patch (RFC 6902); Refused when a `test` in it does not hold."""
 
 
 class KubernetesCluster:
@@ -98,6 +104,13 @@ class KubernetesCluster:
         if status != 200:
             raise failure(status, answer, "patch", kind, name, None)
 
+    def amend(self, kind: Kind, name: str, namespace: str, operations: Sequence[Resource]) -> None:
+        """Change one object by JSON Patch."""
+        query = {"fieldManager": FIELD_MANAGER}
+        status, answer = self._request(f"{kind.path(namespace)}/{name}", query, "PATCH", operations)
+        if status != 200:
+            raise failure(status, answer, "patch", kind, name, namespace)
+
     def _read(
         self, verb: str, kind: Kind, path: str, name: str, namespace: str | None, query: dict[str, str]
     ) -> Resource:
@@ -108,16 +121,18 @@ class KubernetesCluster:
         raise failure(status, body, verb, kind, name, namespace)
 
     def _request(
-        self, path: str, query: dict[str, str], method: str = "GET", body: Resource | None = None
+        self, path: str, query: dict[str, str], method: str = "GET", body: Resource | Sequence[Resource] | None = None
     ) -> tuple[int, bytes]:
         import urllib3  # noqa: PLC0415 - see the module's docstring
         from kubernetes.client import ApiException  # noqa: PLC0415
 
+        # A list can only be a list of operations.
+        patch = "application/merge-patch+json" if isinstance(body, dict) else "application/json-patch+json"
         serialized = self._api.param_serialize(
             method,
             path,
             query_params=list(query.items()),
-            header_params={"Accept": "application/json", "Content-Type": "application/merge-patch+json"},
+            header_params={"Accept": "application/json", "Content-Type": patch},
             body=body,
             auth_settings=["BearerToken"],
         )

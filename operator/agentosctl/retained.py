@@ -8,6 +8,7 @@ from typing import Any
 
 from agentosctl.cluster import CONFIG_MAP, Cluster
 from agentosctl.errors import NotFound, Refused
+from agentosctl.table import table as aligned
 
 NAME = "agentos-retained"
 COLUMNS = ("name", "server", "isolation", "workspace", "uid", "retained_at")
@@ -37,10 +38,7 @@ def table(entries: Sequence[Entry]) -> str:
     """For people."""
     if not entries:
         return "Nothing is retained.\n"
-    rows = [HEADINGS, *(tuple(entry[column] for column in COLUMNS) for entry in entries)]
-    widths = [max(len(row[number]) for row in rows) for number in range(len(HEADINGS))]
-    lines = ("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "".join(line.rstrip() + "\n" for line in lines)
+    return aligned(HEADINGS, [tuple(entry[column] for column in COLUMNS) for entry in entries])
 
 
 def document(entries: Sequence[Entry]) -> str:

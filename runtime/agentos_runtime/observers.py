@@ -15,6 +15,7 @@ from agentos_runtime.agents.compile import Components
 from agentos_runtime.asgi import App
 from agentos_runtime.http.requests import QUIET
 from agentos_runtime.metrics import Metrics
+from agentos_runtime.metrics.active import watch_queue
 from agentos_runtime.metrics.models import measure_model
 from agentos_runtime.metrics.pool import watch_pool
 from agentos_runtime.metrics.requests import MeasuredRequests
@@ -38,6 +39,7 @@ class Observers:
         if self.metrics:
             watch_pool(engine, 2 * settings.database.pool_size, self.metrics.registry)
             count_runs(database, spec.ids, self.metrics)
+            watch_queue(database)
 
     def of_models(self, components: Components) -> None:
         """Once the models are loaded: what they are asked."""

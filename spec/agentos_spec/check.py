@@ -10,12 +10,17 @@ from agentos_spec.errors import SpecError
 from agentos_spec.known import unknown_names
 from agentos_spec.parse import examine
 
+_PARTS = frozenset({"agents", "teams", "workflows"})
+
 
 def find_problems(document: Any) -> list[SpecError]:
     """What is wrong with an AgentDeployment: one problem of form for each agent, team and workflow, all unknown names.
 
-    An image of one's own may hold what agno has not, so names are not looked up for a deployment that has one.
+    An image of one's own may hold what agno has not, so names are not looked up for a deployment that has one. Without
+    agents it is an application that nothing here knows.
     """
+    if _has_own_image(document) and not document["spec"].keys() & _PARTS:
+        return []
     spec, problems = examine(document)
     if not _has_own_image(document):
         problems += unknown_names(spec, load_catalogue())

@@ -23,7 +23,7 @@ from agentos_spec.workflows import parse_workflow
 
 T = TypeVar("T")
 _CONTENT = ("agents", "teams", "workflows", "limits")
-_OPERATORS = ("image", "replicas", "resources", "env", "suspended", "routing", "observability", "events")
+_OPERATORS = ("image", "replicas", "autoscaling", "resources", "env", "suspended", "routing", "observability", "events")
 """Fields of the same spec that only the operator acts on."""
 
 

@@ -45,7 +45,9 @@ SERVICE = Kind("v1", "Service", "services")
 RESOURCE_QUOTA = Kind("v1", "ResourceQuota", "resourcequotas")
 LIMIT_RANGE = Kind("v1", "LimitRange", "limitranges")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+CONTROLLER_REVISION = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
@@ -68,7 +70,9 @@ KINDS = {
         RESOURCE_QUOTA,
         LIMIT_RANGE,
         DEPLOYMENT,
+        CONTROLLER_REVISION,
         DISRUPTION_BUDGET,
+        AUTOSCALER,
         NETWORK_POLICY,
         INGRESS,
         ROLE_BINDING,
@@ -86,6 +90,7 @@ WATCHED = (
     LIMIT_RANGE,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
+    AUTOSCALER,
     NETWORK_POLICY,
     INGRESS,
     ROLE_BINDING,

@@ -93,14 +93,16 @@ class Kubernetes:
         kind = KINDS[body["kind"]]
         return await self._request("PUT", kind, _path(kind, body), body, {"fieldManager": FIELD_MANAGER})
 
-    async def apply(self, body: Object, subresource: str = "") -> Object:
+    async def apply(self, body: Object, subresource: str = "", manager: str = FIELD_MANAGER) -> Object:
         """Server-side apply: every field of ``body`` becomes ours, fields that we sent before and omit now go.
+
+        "Ours" is what ``manager`` owns, which is the operator itself but where it lets go of a field.
 
         https://kubernetes.io/docs/reference/using-api/server-side-apply/
         """
         kind = KINDS[body["kind"]]
         path = _path(kind, body) + (f"/{subresource}" if subresource else "")
-        return await self._request("PATCH", kind, path, body, {"fieldManager": FIELD_MANAGER, "force": "true"})
+        return await self._request("PATCH", kind, path, body, {"fieldManager": manager, "force": "true"})
 
     async def amend(self, body: Object, operations: Sequence[Object]) -> Object:
         """Change the object that ``body`` names by JSON Patch (RFC 6902); Invalid when a ``test`` does not hold."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agentos_operator.desired.address import Address, address_of
+from agentos_operator.desired.autoscaler import build_autoscaler
 from agentos_operator.desired.config_map import build_config_map
 from agentos_operator.desired.deployment import PodSource, build_deployment
 from agentos_operator.desired.route import build_route
@@ -24,6 +25,8 @@ class DeploymentObjects:
     deployment: Object
     service: Object
     disruption_budget: Object
+    autoscaler: Object | None
+    """None where the number of pods is not left to one, or is none."""
     route: Object
     address: Address
     """Where ``route`` leads from."""
@@ -35,6 +38,8 @@ class Circumstances:
 
     suspended: bool = False
     """It is, or its Workspace: no pod runs, and ``spec.replicas`` waits for the end of that."""
+    scaled: bool = False
+    """Pods exist whose number an autoscaler has decided, or is to decide from here on."""
     own_host: str | None = None
     """The granted host that it holds, if any."""
     runtime_class: str | None = None
@@ -55,7 +60,7 @@ def build_deployment_objects(
         image=deployment.image or settings.runtime_image,
         config_map=config_map["metadata"]["name"],
         credentials=credentials,
-        replicas=0 if given.suspended else deployment.replicas,
+        replicas=_replicas(deployment, given),
         runtime_class=given.runtime_class,
         path_prefix=address.prefix,
     )
@@ -64,6 +69,16 @@ def build_deployment_objects(
         deployment=build_deployment(deployment, workspace, source),
         service=build_service(deployment, workspace),
         disruption_budget=build_disruption_budget(deployment, workspace),
+        autoscaler=None if given.suspended else build_autoscaler(deployment, workspace),
         route=build_route(deployment, workspace, address, settings.routing),
         address=address,
     )
+
+
+def _replicas(deployment: AgentDeployment, given: Circumstances) -> int | None:
+    """An autoscaler changes a number that is there, so the first one is said here; from none it never scales up."""
+    if given.suspended:
+        return 0
+    if deployment.autoscaling is None:
+        return deployment.replicas
+    return None if given.scaled else deployment.autoscaling.min_replicas

@@ -9,6 +9,7 @@ from itertools import groupby
 from agentos_operator.desired.common import child
 from agentos_operator.desired.pod import from_secret, hardened_container, hardened_pod, workspace_credentials
 from agentos_operator.naming import (
+    APPLICATION_ANNOTATION,
     GROUP,
     JWT_SECRET,
     METRICS_PORT,
@@ -19,6 +20,8 @@ from agentos_operator.naming import (
 from agentos_operator.resources.agent_deployment import AgentDeployment, EnvironmentVariable, Redis
 from agentos_operator.resources.common import Object
 
+RUNTIME = "runtime"
+"""Name of the one container."""
 CONFIG_DIR = "/etc/agentos"
 SECRETS_DIR = "/var/run/agentos/secrets"
 
@@ -38,8 +41,8 @@ class PodSource:
     """Name of the ConfigMap with the agents."""
     credentials: Mapping[str, str]
     """Ids that change with the Secrets, so that pods follow a change."""
-    replicas: int
-    """Number of pods; none while suspended."""
+    replicas: int | None
+    """Number of pods; none (0) while suspended, None to leave it to an autoscaler."""
     runtime_class: str | None = None
     """``spec.runtimeClassName`` of the Workspace."""
     path_prefix: str = ""
@@ -51,7 +54,7 @@ def build_deployment(deployment: AgentDeployment, workspace: str, source: PodSou
     labels = deployment_labels(deployment.name, workspace)
     built = child("apps/v1", "Deployment", deployment.name, deployment.namespace, labels, deployment.owner)
     built["spec"] = {
-        "replicas": source.replicas,
+        **({} if source.replicas is None else {"replicas": source.replicas}),
         "revisionHistoryLimit": 5,
         "selector": {"matchLabels": pod_selector(deployment.name)},
         # A new pod answers before an old one goes, so a change drops no request.
@@ -59,12 +62,17 @@ def build_deployment(deployment: AgentDeployment, workspace: str, source: PodSou
         "template": {
             "metadata": {
                 "labels": labels,
-                "annotations": {pods_id_annotation(name): value for name, value in sorted(source.credentials.items())},
+                "annotations": _annotations(deployment, source),
             },
             "spec": _pod(deployment, workspace, source),
         },
     }
     return built
+
+
+def _annotations(deployment: AgentDeployment, source: PodSource) -> Object:
+    ids = {pods_id_annotation(name): value for name, value in sorted(source.credentials.items())}
+    return {**({APPLICATION_ANNOTATION: "true"} if deployment.is_application else {}), **ids}
 
 
 def pods_id_annotation(purpose: str) -> str:
@@ -97,9 +105,10 @@ def _spread(deployment: AgentDeployment) -> Object:
 
 def _container(deployment: AgentDeployment, workspace: str, source: PodSource) -> Object:
     return {
-        "name": "runtime",
+        "name": RUNTIME,
         "image": source.image,
-        "args": ["serve"],
+        # The command that an application of the tenant's own starts with is its image's.
+        **({} if deployment.is_application else {"args": ["serve"]}),
         "env": _environment(deployment, workspace, source.path_prefix),
         "ports": [
             {"name": "http", "containerPort": RUNTIME_PORT, "protocol": "TCP"},

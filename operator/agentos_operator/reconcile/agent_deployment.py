@@ -22,14 +22,16 @@ from agentos_operator.desired.agent_deployment import Circumstances, DeploymentO
 from agentos_operator.desired.database_ca import deployment_with_database_ca
 from agentos_operator.naming import agent_os_id, deployment_labels, pod_selector, workspace_of
 from agentos_operator.reconcile.attempt import attempt
+from agentos_operator.reconcile.autoscaling import Scaled, Scaling, find_scaled, let_go_of_replicas
 from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.dependencies import Dependencies, find_dependencies
 from agentos_operator.reconcile.deployment_route import apply_route, is_settled, withdraw_route
 from agentos_operator.reconcile.main_api import ensure_api_ingress, remove_api_ingress
 from agentos_operator.reconcile.own_host import find_own_host, has_lost_host
-from agentos_operator.reconcile.pods import find_trouble
+from agentos_operator.reconcile.pods import find_trouble, image_digests
 from agentos_operator.reconcile.replicas import coordination_aspects
+from agentos_operator.reconcile.revisions import keep_history
 from agentos_operator.reconcile.rollout import (
     AVAILABLE,
     ROUTE_READY,
@@ -95,7 +97,7 @@ def _not_begun(valid: Aspect, found: Aspect | Dependencies) -> list[Aspect]:
 
 async def _kept_fields(context: Context, body: Object, deployment: AgentDeployment) -> Object:
     """What status said about pods that run on while something else is missing, but for a host that was lost."""
-    kept = {"url", "host", "controlPlane", "replicas", "readyReplicas", "selector", "image"}
+    kept = {"url", "host", "controlPlane", "replicas", "readyReplicas", "selector", "image", "imageDigests", "revision"}
     if await has_lost_host(context, body, deployment):
         children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
         await _withdraw(context, children, deployment, "")
@@ -119,26 +121,31 @@ async def _run(
     """Apply the children; what holds after that, and the fields of status."""
     children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
     own = await find_own_host(context, body, deployment, found.body)
-    given = Circumstances(found.suspended, own.host, found.body["spec"].get("runtimeClassName"))
+    scaled = None if found.suspended else await find_scaled(context, body, deployment)
+    runtime_class = found.body["spec"].get("runtimeClassName")
+    given = Circumstances(found.suspended, scaled is not None, own.host, runtime_class)
     objects = build_deployment_objects(deployment, found.workspace, found.credentials, context.settings, given)
     objects = deployment_with_access(objects, found.access_variables)
     server = context.settings.server(found.body["spec"]["database"]["server"])
     if server and server.ca_file:
         objects = deployment_with_database_ca(objects)
     aspect_type = SUSPENDED if found.suspended else AVAILABLE
-    workload = await attempt(aspect_type, _apply_workload(context, children, deployment, objects, found.suspension))
+    step = _apply_workload(context, children, deployment, objects, found.suspension, scaled)
+    workload = await attempt(aspect_type, step)
     route = await attempt(ROUTE_READY, _route(context, children, deployment, found, objects))
     if workload.holds:
         await _drop_old_config_maps(context, deployment, found.workspace, objects)
     live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
-    fields = _fields(context, deployment, live)
+    scaling = await Scaling(context, children, deployment, objects.autoscaler).aspects(live, found.body)
+    history, revision = await keep_history(context, children, deployment, found.workspace)
+    fields = {**_fields(context, deployment, live), **revision, **await _version(context, deployment)}
     if host := own.host or (None if is_settled(context, objects.route, route) else own.leaving):
         fields["host"] = host
     if route.holds and fields["readyReplicas"]:
         fields["url"] = objects.address.url(context.settings.routing)
         if found.access.control_plane:
             fields["controlPlane"] = {"endpoint": fields["url"], "id": agent_os_id(deployment.name, found.workspace)}
-    last = [route, *([own.aspect] if own.aspect else []), *coordination_aspects(deployment)]
+    last = [route, *([own.aspect] if own.aspect else []), *coordination_aspects(deployment), *scaling, *history]
     if not found.suspended:
         return [found.aspect, workload, *last], fields
     idle = Aspect(AVAILABLE, False, reasons.SUSPENDED, "Nobody answers, as asked for.")
@@ -171,17 +178,25 @@ async def _apply_workload(
     deployment: AgentDeployment,
     objects: DeploymentObjects,
     suspension: str | None,
+    scaled: Scaled | None,
 ) -> Aspect:
+    if scaled is not None:
+        await let_go_of_replicas(context, scaled.live)
     await children.look(CONFIG_MAP, objects.config_map["metadata"]["name"], deployment.namespace)
     # Pods mount the ConfigMap, so it comes first; nothing that is wrong with it may keep pods from being stopped.
     first = (objects.config_map, objects.deployment)
     await children.apply_all(first if suspension is None else reversed(first))
     await children.apply_all((objects.service, objects.disruption_budget))
     live = await context.kubernetes.get(DEPLOYMENT, deployment.name, deployment.namespace)
-    if suspension is None and is_rolled_out(live):
-        return available_aspect(live, None)
+    if scaled is not None:
+        live = scaled.as_far_as_observed(live, children.changed)
+    fewest = deployment.autoscaling.min_replicas if deployment.autoscaling else None
+    if suspension is None and is_rolled_out(live, fewest):
+        return available_aspect(live, None, fewest)
     pods = await context.kubernetes.list(POD, deployment.namespace, pod_selector(deployment.name))
-    return available_aspect(live, find_trouble(pods)) if suspension is None else stopped_aspect(live, pods, suspension)
+    if suspension is not None:
+        return stopped_aspect(live, pods, suspension)
+    return available_aspect(live, find_trouble(pods), fewest)
 
 
 async def _drop_old_config_maps(
@@ -194,6 +209,15 @@ async def _drop_old_config_maps(
         metadata = config_map["metadata"]
         if metadata["name"] != current and is_controlled_by(config_map, deployment.meta.uid):
             await context.kubernetes.delete(CONFIG_MAP, metadata["name"], deployment.namespace, metadata["uid"])
+
+
+async def _version(context: Context, deployment: AgentDeployment) -> Object:
+    """Which bytes an image of the tenant's own is; of the operator's, the administrator has named them."""
+    if deployment.image is None:
+        return {}
+    pods = await context.kubernetes.list(POD, deployment.namespace, pod_selector(deployment.name))
+    digests = image_digests(pods)
+    return {"imageDigests": digests} if digests else {}
 
 
 def _fields(context: Context, deployment: AgentDeployment, live: Object | None) -> Object:

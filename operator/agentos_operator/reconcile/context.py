@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from agentos_operator.autoscalers import Autoscalers
 from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.clients.postgres import PostgresServer, Retained
 from agentos_operator.desired.surroundings import configured_surroundings
@@ -41,6 +42,8 @@ class Context:
     """By server, what the list of retained data was last seen to say."""
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever rewrites that list, which all servers share."""
+    autoscalers: Autoscalers = field(default_factory=Autoscalers)
+    """Where there are any."""
     other_routes: OtherRoutes = field(init=False)
     hosts: HostClaims = field(init=False)
     surroundings: SurroundingsMemory = field(init=False)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agentos_operator import reasons
+from agentos_operator.desired.deployment import RUNTIME
 from agentos_operator.resources.common import Object
 
 CONFIGURATION_EXIT_CODE = 78
 """EX_CONFIG of sysexits.h: the runtime could not use its spec; its last words are one line of JSON."""
 LONGEST_MESSAGE = 600
 
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
+_MOST_DIGESTS = 20
 _PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 
 
@@ -34,6 +38,13 @@ def find_trouble(pods: Sequence[Object]) -> Trouble | None:
         if _revision(pod) == _revision(newest_first[0]) and (trouble := next(_troubles(pod), None)):
             return trouble
     return None
+
+
+def image_digests(pods: Sequence[Object]) -> list[str]:
+    """What nodes have pulled for the pods that answer, as their kubelets say it; each once, in a stable order."""
+    statuses = [each for pod in pods for each in pod.get("status", {}).get("containerStatuses", ())]
+    ids = (str(each.get("imageID", "")) for each in statuses if each["name"] == RUNTIME and each.get("ready"))
+    return sorted({found.group() for each in ids if (found := _DIGEST.search(each))})[:_MOST_DIGESTS]
 
 
 def _revision(pod: Object) -> str | None:

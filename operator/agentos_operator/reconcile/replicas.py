@@ -14,13 +14,14 @@ REPLICAS_COORDINATED = "ReplicasCoordinated"
 
 def coordination_aspects(deployment: AgentDeployment) -> list[Aspect]:
     """Nothing about a single replica, which has nobody to agree with."""
-    if deployment.replicas < 2:
+    if deployment.most_replicas < 2:
         return []
     if deployment.redis:
         message = "Replicas cancel and resume each other's runs through spec.events.redis."
         return [replace(held(REPLICAS_COORDINATED, message), required=False)]
+    number = f"up to {deployment.most_replicas}" if deployment.autoscaling else deployment.replicas
     message = (
-        f"With {deployment.replicas} replicas and no spec.events.redis, a request to cancel or to resume a run works"
-        " only on the replica that the run is on. Set spec.events.redis, or spec.replicas to 1."
+        f"With {number} replicas and no spec.events.redis, a request to cancel or to resume a run works"
+        " only on the replica that the run is on. Set spec.events.redis, or have one replica only."
     )
     return [replace(failed(REPLICAS_COORDINATED, reasons.NO_REDIS, message), required=False)]

@@ -19,27 +19,31 @@ _ADVICE = {
 """What to do, by words of the API server's when it refuses a pod."""
 
 
-def is_rolled_out(deployment: Object) -> bool:
-    """Whether every pod is of the newest revision and answers."""
+def is_rolled_out(deployment: Object, fewest: int | None = None) -> bool:
+    """Whether every pod is of the newest revision and as many answer as are wanted.
+
+    ``fewest`` are enough where an autoscaler decides: what it adds to them is on its way again and again.
+    """
     wanted = deployment["spec"]["replicas"]
     status = deployment.get("status", {})
+    existing = wanted if fewest is None else status.get("replicas", 0)
     return bool(
         status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-        and status.get("replicas", 0) == wanted
-        and status.get("updatedReplicas", 0) == wanted
-        and status.get("availableReplicas", 0) == wanted
+        and status.get("replicas", 0) == existing
+        and status.get("updatedReplicas", 0) == existing
+        and status.get("availableReplicas", 0) >= (wanted if fewest is None else min(fewest, wanted))
     )
 
 
-def available_aspect(deployment: Object, trouble: Trouble | None) -> Aspect:
-    """Whether the pods that the spec asks for answer, and if not, why."""
+def available_aspect(deployment: Object, trouble: Trouble | None, fewest: int | None = None) -> Aspect:
+    """Whether the pods that the spec asks for answer, and if not, why; ``fewest`` as in ``is_rolled_out``."""
     wanted = deployment["spec"]["replicas"]
-    if is_rolled_out(deployment):
+    if is_rolled_out(deployment, fewest):
         if wanted == 0:
             return failed(AVAILABLE, reasons.SCALED_TO_ZERO, "spec.replicas is 0; raise it to serve again.")
-        return held(AVAILABLE, f"{wanted} of {wanted} pods answer.")
+        return held(AVAILABLE, f"{min(deployment['status']['availableReplicas'], wanted)} of {wanted} pods answer.")
     # A pod that could not be made is of the newest revision; those that exist may be of an older one.
-    trouble = _refused_pod(deployment) or trouble
+    trouble = refused_pod(deployment) or trouble
     serving = _still_serving(deployment)
     if trouble is not None:
         return failed(AVAILABLE, trouble.reason, trouble.message + serving, stalled=trouble.stalled)
@@ -60,7 +64,8 @@ def stopped_aspect(deployment: Object, pods: Sequence[Object], suspension: str) 
     return failed(SUSPENDED, reasons.STOPPING, f"Pods are still to stop ({len(left)}): {suspension}")
 
 
-def _refused_pod(deployment: Object) -> Trouble | None:
+def refused_pod(deployment: Object) -> Trouble | None:
+    """Why no further pod of a Deployment could be made, if so."""
     for condition in deployment.get("status", {}).get("conditions", ()):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             message = condition["message"]

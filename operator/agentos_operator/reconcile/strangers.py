@@ -18,8 +18,8 @@ from agentos_operator.resources.common import Object
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """How ``kubectl rollout restart`` has pods replaced; an administrator's doing that is none of a difference."""
 
-_GIVEN_BY_THE_CLUSTER = {"Service": ("clusterIP", "clusterIPs")}
-"""Fields that the API server sets, each time to something else, and that nobody can change."""
+_GIVEN_BY_THE_CLUSTER = {"Service": ("clusterIP", "clusterIPs"), "Deployment": ("replicas",)}
+"""Fields that the cluster sets, each time to something else: where we do not say the number of pods, an autoscaler."""
 
 
 def owned_part(body: Object) -> Object:

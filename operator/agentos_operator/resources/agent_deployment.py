@@ -9,6 +9,8 @@ from typing import Any
 from agentos_operator.resources.common import Meta, Owner, SecretKey, parse_meta, quantities
 
 _CONTENT = ("agents", "teams", "workflows", "limits")
+NOT_ROLLED = ("replicas", "autoscaling", "suspended", "routing")
+"""Fields that say how many pods there are and where callers find them, not what they run."""
 _MODELS = ("model", "reasoningModel", "parserModel", "outputModel", "followupModel")
 """Fields of agents and teams that name a model; fallbackModels names several."""
 
@@ -49,6 +51,16 @@ class Redis:
 
 
 @dataclass(frozen=True)
+class Autoscaling:
+    """``spec.autoscaling``; at least one of the targets is set."""
+
+    min_replicas: int
+    max_replicas: int
+    cpu_percent: int | None
+    active_runs: int | None
+
+
+@dataclass(frozen=True)
 class AgentDeployment:
     """One runtime of a workspace."""
 
@@ -65,10 +77,24 @@ class AgentDeployment:
     redis: Redis | None
     content: Mapping[str, Any]
     """What the runtime compiles, untouched: agents, teams, workflows and limits, as far as the spec has them."""
+    rolled: Mapping[str, Any]
+    """The spec without what ``NOT_ROLLED`` names: what a revision consists of, and an undo brings back."""
     content_keys: tuple[SecretKey, ...]
     """Secrets that models and MCP servers name, without repetition, in a stable order."""
     tracing: Tracing | None = None
     """Where traces go; None for nowhere."""
+    autoscaling: Autoscaling | None = None
+    """Between which numbers of pods an autoscaler decides; None where ``replicas`` does."""
+
+    @property
+    def is_application(self) -> bool:
+        """Whether the image is an application of the tenant's own that knows nothing of agents in YAML."""
+        return "agents" not in self.content
+
+    @property
+    def most_replicas(self) -> int:
+        """As many pods as there may be at once, but for those of a roll-out."""
+        return self.autoscaling.max_replicas if self.autoscaling else self.replicas
 
     @property
     def name(self) -> str:
@@ -107,9 +133,18 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
         redis=_parse_events(spec["events"]) if "events" in spec else None,
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
-        content_keys=tuple(sorted(set(_content_keys((*spec["agents"], *spec.get("teams", ())))))),
+        rolled={name: value for name, value in spec.items() if name not in NOT_ROLLED},
+        content_keys=tuple(sorted(set(_content_keys((*spec.get("agents", ()), *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
+        autoscaling=_parse_autoscaling(spec.get("autoscaling")),
     )
+
+
+def _parse_autoscaling(spec: Mapping[str, Any] | None) -> Autoscaling | None:
+    if spec is None:
+        return None
+    targets = spec.get("targetCPUUtilizationPercentage"), spec.get("targetActiveRuns")
+    return Autoscaling(spec["minReplicas"], spec["maxReplicas"], *targets)
 
 
 def _parse_tracing(tracing: Mapping[str, Any] | None) -> Tracing | None:

@@ -1,11 +1,17 @@
-"""Toolkits: `toolkit: calculator` is the Toolkit class of the module agno.tools.calculator."""
+"""Toolkits: `toolkit: calculator` is the Toolkit class of the module agno.tools.calculator.
+
+An image of a tenant's own brings its own as modules of the package agentos_tools, which come first: what agno is to
+have under the same name one day changes nothing. Such a module may also do without a class and hold functions.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import inspect
+from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
 from agno.tools.function import Function
 from agno.tools.toolkit import Toolkit
@@ -16,12 +22,13 @@ from agentos_spec import SpecError, ToolkitSpec
 from agentos_spec.catalogue import load_catalogue
 from agentos_spec.known import toolkit_problems, unknown_function, unknown_toolkit
 
+_OWN = "agentos_tools"
+_PLACES = (_OWN, "agno.tools")
+
 
 def compile_toolkit(spec: ToolkitSpec) -> Toolkit:
     """The toolkit of a spec; a SpecError where agno has none such, a StartupError where this image has not."""
-    catalogue = own_catalogue()
-    if catalogue and spec.name in catalogue.toolkits:
-        refuse_first(toolkit_problems(spec, catalogue))
+    _check(spec)
     cls = _toolkit_class(_module(spec), spec)
     options = dict(spec.options)
     waits = [*spec.requires_confirmation, *spec.requires_approval]
@@ -39,15 +46,43 @@ def compile_toolkit(spec: ToolkitSpec) -> Toolkit:
     return toolkit
 
 
+def _check(spec: ToolkitSpec) -> None:
+    """What the catalogue knows of agno's toolkits; nothing of one that the image has in the place of agno's."""
+    catalogue = own_catalogue()
+    if catalogue and spec.name in catalogue.toolkits and not _is_own(spec.name):
+        refuse_first(toolkit_problems(spec, catalogue))
+
+
+def _is_own(name: str) -> bool:
+    try:
+        return _exists(f"{_OWN}.{name}")
+    except Exception:  # the image's package fails; that is told where it is imported
+        return True
+
+
 def _module(spec: ToolkitSpec) -> ModuleType:
     """Import the toolkit's module."""
-    name = f"agno.tools.{spec.name}"
-    if importlib.util.find_spec(name) is None:
-        raise _unknown(spec)
     try:
-        return importlib.import_module(name)
+        name = next((name for place in _PLACES if _exists(name := f"{place}.{spec.name}")), None)
+        if name is not None:
+            return importlib.import_module(name)
     except ImportError as error:
         raise _package_missing(spec, error) from error
+    except Exception as error:  # a module of the tenant's own may fail in any way
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        message = f"{spec.path}.toolkit: {spec.name!r} cannot be imported: {text}; correct it in your image"
+        raise StartupError(Reason.UNKNOWN_TOOLKIT, message) from error
+    raise _unknown(spec)
+
+
+def _exists(module: str) -> bool:
+    """Whether a module can be found; its package need not be there either."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError as error:
+        if error.name == module.partition(".")[0]:
+            return False
+        raise
 
 
 def _toolkit_class(module: ModuleType, spec: ToolkitSpec) -> type[Toolkit]:
@@ -62,7 +97,33 @@ def _toolkit_class(module: ModuleType, spec: ToolkitSpec) -> type[Toolkit]:
         return named[0]
     if len(own) == 1:
         return next(iter(own.values()))
+    if not own and (functions := _public_functions(module)):
+        return _toolkit_of(spec.name, functions)
+    if module.__name__.partition(".")[0] == _OWN:
+        message = f"{spec.path}.toolkit: {module.__name__} has neither a Toolkit nor a public function; add one"
+        raise StartupError(Reason.UNKNOWN_TOOLKIT, message)
     raise _unknown(spec)
+
+
+def _public_functions(module: ModuleType) -> list[Callable[..., Any] | Function]:
+    """What an image's own module defines for models to call: its functions, with or without agno's `@tool`."""
+    if module.__name__.partition(".")[0] != _OWN:
+        return []
+    return [
+        each
+        for name, each in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(each) or isinstance(each, Function))
+        and getattr(getattr(each, "entrypoint", each), "__module__", None) == module.__name__
+    ]
+
+
+def _toolkit_of(name: str, functions: Sequence[Callable[..., Any] | Function]) -> type[Toolkit]:
+    class Functions(Toolkit):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(name, tools=functions, **options)
+
+    return Functions
 
 
 def _is_of(cls: type[Toolkit], module: ModuleType) -> bool:

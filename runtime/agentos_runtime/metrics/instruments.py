@@ -20,6 +20,7 @@ from prometheus_client import (
 )
 
 from agentos_runtime.errors import Reason, StartupError
+from agentos_runtime.metrics.active import ActiveRuns
 
 _REQUEST_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120)
 _STREAM_SECONDS = (1, 5, 15, 60, 300, 1800)
@@ -53,6 +54,7 @@ class Metrics:
             buckets=_STREAM_SECONDS,
             registry=registry,
         )
+        self.active = ActiveRuns(registry)
         self.runs = Counter("agentos_runs", "Runs that came to this status", ["agent", "status"], registry=registry)
         self.model_seconds = Histogram(
             "agentos_model_call_seconds",

@@ -26,7 +26,8 @@ class MeasuredRequests:
             return
         answer = _Answer(self._metrics, send)
         try:
-            await self._app(scope, receive, answer.send)
+            with self._metrics.active.counting(scope):
+                await self._app(scope, receive, answer.send)
         finally:
             answer.end(scope)
 

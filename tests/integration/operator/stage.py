@@ -402,7 +402,7 @@ class Stage:
         places["pg_stat_statements"] = self._statements()
         places["kubectl describe"] = self._described()
         places["Events"] = json.dumps(self.api.request("GET", "/api/v1/events")["items"])
-        for kind in ("Workspace", "AgentDeployment", "Deployment", "ConfigMap", "HTTPRoute"):
+        for kind in ("Workspace", "AgentDeployment", "Deployment", "ConfigMap", "ControllerRevision", "HTTPRoute"):
             places[f"a {kind}"] = json.dumps(self.api.items(kind))
         known = {*self.secrets, ADMIN_PASSWORD, self.token}
         return [place for place, text in places.items() if any(each in text for each in known)]

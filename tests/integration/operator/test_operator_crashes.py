@@ -16,7 +16,7 @@ import pytest
 from agentos_operator.clients.kinds import KINDS
 from tests.integration.apiserver import Object, eventually
 from tests.integration.operator.proxy import Answer, Proxy, Request
-from tests.integration.operator.stage import OperatorProcess, Stage, agent_deployment, decoded, new_name
+from tests.integration.operator.stage import OperatorProcess, Stage, agent_deployment, condition, decoded, new_name
 
 
 def final_state(stage: Stage, name: str) -> Any:
@@ -78,15 +78,15 @@ def undisturbed(stage: Stage) -> Any:
 
 
 class Killer:
-    """Ends the operator right after its n-th write for one Workspace, before it sees the answer."""
+    """Ends the operator right after its n-th write to a path like ``pattern``, before it sees the answer."""
 
-    def __init__(self, stage: Stage, name: str) -> None:
+    def __init__(self, stage: Stage, pattern: str) -> None:
         self._stage = stage
-        self._name = name
+        self._pattern = pattern
         self.remaining = 0
 
     def __call__(self, request: Request) -> Answer | None:
-        if not request.is_write or self._name not in request.path:
+        if not request.is_write or not re.search(self._pattern, request.path):
             return None
         self.remaining -= 1
         if self.remaining == 0:
@@ -94,9 +94,9 @@ class Killer:
         return Answer(None) if self.remaining <= 0 else None
 
 
-def killed_lives(stage: Stage, name: str, moments: Iterable[int]) -> Iterator[OperatorProcess]:
+def killed_lives(stage: Stage, pattern: str, moments: Iterable[int]) -> Iterator[OperatorProcess]:
     """For each of ``moments`` an operator that is killed after so many writes, or in the end of the block."""
-    killer = Killer(stage, name)
+    killer = Killer(stage, pattern)
     with Proxy(stage.api, after=killer) as proxy:
         for writes in moments:
             killer.remaining = writes
@@ -204,3 +204,34 @@ def test_killed_between_the_secret_and_the_role_the_password_still_fits(stage: S
         stage.wait_for("Workspace", name)
         assert stage.secret("agentos-database", f"ws-{name}")["password"] == first
         assert stage.can_log_in(f"ws-{name}")
+
+
+def test_killed_after_each_write_of_handing_pods_over_to_an_autoscaler_their_number_never_falls(stage: Stage) -> None:
+    name = new_name()
+    place = f"ws-{name}"
+    with stage.running():
+        stage.ready_workspace(name)
+        stage.available_deployment(name, replicas=4)
+    before = stage.child("Deployment", place, "support")["metadata"]["resourceVersion"]
+    scaled = {"minReplicas": 1, "maxReplicas": 6, "targetCPUUtilizationPercentage": 70}
+    change = {"spec": {"replicas": None, "autoscaling": scaled}}
+    stage.api.patch("AgentDeployment", "support", change, place)
+
+    def told() -> bool:
+        return bool(condition(stage.api.get("AgentDeployment", "support", place), "AutoscalingActive"))
+
+    lives = 0
+    for operator in killed_lives(stage, f"/{place}/.*/support$", itertools.count(1)):
+        lives += 1
+
+        def over(operator: OperatorProcess = operator) -> bool:
+            return operator.process.poll() is not None or told()
+
+        eventually(over, "the operator was killed, or has finished")
+        if told():
+            break
+    assert lives > 2
+    assert stage.child("HorizontalPodAutoscaler", place, "support")
+    path = f"/apis/apps/v1/namespaces/{place}/deployments?watch=1&timeoutSeconds=1&resourceVersion={before}"
+    events = [json.loads(each) for each in stage.api.api.request("GET", path)[1].splitlines()]
+    assert {each["object"]["spec"]["replicas"] for each in events} == {4}

@@ -51,6 +51,38 @@ def test_an_image_of_an_allowed_place_runs(stage: Stage, place: str) -> None:
     assert image(stage, place, "allowed") == f"{ALLOWED}one:1"
 
 
+def test_the_version_that_runs_is_what_the_nodes_have_pulled(stage: Stage, place: str) -> None:
+    name, digest = new_name("own"), f"sha256:{'a1' * 32}"
+    stage.available_deployment(place.removeprefix("ws-"), name, image=f"{ALLOWED}one:1")
+    labels = {"app.kubernetes.io/name": "agentos-runtime", "app.kubernetes.io/instance": name}
+    restricted = stage.child("Deployment", place, name)["spec"]["template"]["spec"]
+    stage.api.create(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": place, "labels": labels}}
+        | {"spec": restricted}
+    )
+    container = {"name": "runtime", "ready": True, "restartCount": 0, "image": "x", "state": {"running": {}}}
+    container["imageID"] = f"{ALLOWED}one@{digest}"
+    stage.api.patch("Pod", name, {"status": {"containerStatuses": [container]}}, place, "status")
+    stage.api.patch("AgentDeployment", name, {"metadata": {"annotations": {"look": "now"}}}, place)
+
+    def told() -> bool:
+        return bool(stage.child("AgentDeployment", place, name)["status"].get("imageDigests") == [digest])
+
+    eventually(told, "the digest is told")
+
+
+def test_an_application_without_agents_is_started_with_its_images_own_command(stage: Stage, place: str) -> None:
+    name = new_name("app")
+    body = agent_deployment(place, name, image=f"{ALLOWED}quotes:1")
+    del body["spec"]["agents"]
+    stage.api.apply(body)
+    ready = stage.serve(place, name)
+    assert ready["status"]["url"]
+    template = stage.child("Deployment", place, name)["spec"]["template"]
+    assert "args" not in template["spec"]["containers"][0]
+    assert template["metadata"]["annotations"]["agentos.hyvve.io/application"] == "true"
+
+
 def test_what_runs_already_runs_on_when_its_image_is_changed_to_one_from_elsewhere(stage: Stage, place: str) -> None:
     stage.available_deployment(place.removeprefix("ws-"), "running")
     before = stage.child("Deployment", place, "running")

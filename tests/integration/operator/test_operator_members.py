@@ -87,6 +87,8 @@ ALLOWED: dict[str, tuple[str, str, str]] = {
     "look at events": ("viewer", "GET", CORE + "/events"),
     "look at policies": ("viewer", "GET", f"/apis/{NETWORK}/namespaces/{{place}}/networkpolicies"),
     "look at routes": ("viewer", "GET", "/apis/gateway.networking.k8s.io/v1/namespaces/{place}/httproutes"),
+    "look at autoscalers": ("viewer", "GET", "/apis/autoscaling/v2/namespaces/{place}/horizontalpodautoscalers"),
+    "look at the history": ("viewer", "GET", "/apis/apps/v1/namespaces/{place}/controllerrevisions"),
     "read the signing key": ("admin", "GET", CORE + "/secrets/agentos-jwt"),
 }
 
@@ -126,6 +128,12 @@ TOKEN: Object = {
 FORGED: Object = {"metadata": {"name": "agentos-forged"}, "stringData": {"secret": "chosen-by-a-tenant" * 3}}
 
 REFUSED: dict[str, tuple[str, str, Object | None]] = {
+    "take the history away": ("DELETE", "/apis/apps/v1/namespaces/{place}/controllerrevisions", None),
+    "make an autoscaler of a Deployment": (
+        "POST",
+        "/apis/autoscaling/v2/namespaces/{place}/horizontalpodautoscalers",
+        {"metadata": {"name": "mine"}},
+    ),
     "list the Secrets": ("GET", CORE + "/secrets", None),
     "watch the Secrets": ("GET", CORE + "/secrets?watch=1&timeoutSeconds=1", None),
     "read the database's password": ("GET", CORE + "/secrets/agentos-database", None),

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.integration.apiserver import eventually
 from tests.integration.runtime.conftest import API_KEY, PASSWORD, SECRET, a_free_port
 
 RUNS = "/agents/{agent_id}/runs"
@@ -104,8 +105,23 @@ def test_an_open_stream_is_seen_while_it_is_open(measured: httpx.Client, scrape:
         list(lines)
     after = scrape()
     assert during.value("agentos_streams") == 1
+    assert during.value("agentos_active_runs") == 1
     assert after.value("agentos_streams") == 0
     assert after.value("agentos_stream_seconds_count", route=RUNS) == 1
+
+
+def test_a_background_run_is_active_until_it_has_ended(measured: httpx.Client, scrape: Callable[[], Scraped]) -> None:
+    form = {"message": "wait 3 a long answer", "stream": "true", "background": "true"}
+    with measured.stream("POST", "/agents/support/runs", data=form) as response:
+        lines = response.iter_lines()
+        next(line for line in lines if line.startswith("event:"))
+        eventually_active(scrape, 1)
+        list(lines)
+    eventually_active(scrape, 0)
+
+
+def eventually_active(scrape: Callable[[], Scraped], runs: int) -> None:
+    eventually(lambda: scrape().value("agentos_active_runs") == runs, f"{runs} runs are active")
 
 
 def test_the_pool_the_process_and_its_versions_are_told(measured: httpx.Client, scrape: Callable[[], Scraped]) -> None:

@@ -326,6 +326,16 @@ def test_a_deployment_scales_like_any_other(api_server: ApiServer, namespace: st
     assert stored["spec"]["replicas"] == 3
 
 
+def test_a_deployment_that_an_autoscaler_scales_is_not_scaled_by_hand(
+    api_server: ApiServer, namespace: str, fresh_name: Callable[[], str]
+) -> None:
+    name = fresh_name()
+    stored = api_server.create(deployment(name, autoscaling={"maxReplicas": 3, "targetActiveRuns": 5}))
+    assert stored["spec"]["autoscaling"]["minReplicas"] == 1
+    done = api_server.kubectl("scale", f"agd/{name}", "-n", namespace, "--replicas=2", check=False)
+    assert "spec.replicas must be left out while spec.autoscaling is set" in done.stderr
+
+
 @pytest.mark.parametrize("replicas", [-1, 101])
 def test_scaling_stays_within_the_schemas_bounds(
     api_server: ApiServer, namespace: str, shown: str, replicas: int

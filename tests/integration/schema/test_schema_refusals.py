@@ -79,6 +79,11 @@ def tracing(*variables: Object, **values: Any) -> Object:
     return deployment(observability={"tracing": sent}, env=list(variables))
 
 
+def autoscaling(**values: Any) -> Object:
+    """An AgentDeployment that is scaled by its processor time, with ``values`` on top."""
+    return deployment(autoscaling={"maxReplicas": 3, "targetCPUUtilizationPercentage": 70} | values)
+
+
 def limits(**values: Any) -> Object:
     """An AgentDeployment with these limits."""
     return deployment(limits=values)
@@ -372,7 +377,15 @@ DEPLOYMENTS = [
     case("a webhook for events", events(webhook={"url": "https://e"}), 'unknown field "spec.events.webhook"'),
     case("two own hosts", deployment(routing={"host": ["a.example.com", "b.example.com"]}), "spec.routing.host"),
     case("a deployment without a spec", without_spec(deployment()), "spec: Required value"),
-    case("a deployment with an empty spec", {**deployment(), "spec": {}}, "spec.agents: Required value"),
+    case("a deployment with an empty spec", {**deployment(), "spec": {}}, "spec.agents is missing"),
+    *(
+        case(f"an application of one's own with {field}", {**deployment(), "spec": own | {field: value}}, "spec.agents")
+        for own in ({"image": "registry.example.com/agents/own:1"}, {})
+        for field, value in (
+            ("teams", [{"id": "t", "model": {"id": "openai-chat:m"}, "members": ["helper"]}]),
+            ("workflows", [{"id": "w", "steps": [{"name": "s"}]}]),
+        )
+    ),
     *(
         case(f"bodies of {value!r}", limits(requestBody=value), "spec.limits.requestBody")
         for value in ("0Mi", "101Mi", "102401Ki", "10M", "10", "-1Mi", "1Gi", "", 10)
@@ -393,6 +406,38 @@ DEPLOYMENTS = [
     ),
     case("a limit that does not exist", limits(headers=1), "spec.limits.headers"),
     case("limits of nothing", limits(), "spec.limits"),
+    case(
+        "fewer replicas at most than at least",
+        autoscaling(minReplicas=4),
+        "spec.autoscaling.minReplicas must not be more than maxReplicas",
+    ),
+    case(
+        "autoscaling without an upper bound", deployment(autoscaling={"targetActiveRuns": 5}), "maxReplicas", "Required"
+    ),
+    case(
+        "autoscaling by nothing",
+        deployment(autoscaling={"maxReplicas": 3}),
+        "needs targetCPUUtilizationPercentage, targetActiveRuns or both",
+    ),
+    *(
+        case(
+            f"autoscaling of {value} replicas",
+            {**autoscaling(), "spec": {**autoscaling()["spec"], "replicas": value}},
+            "spec.replicas must be left out while spec.autoscaling is set",
+        )
+        for value in (0, 2, 3)
+    ),
+    *(
+        case(f"{value} as {field}", autoscaling(**{field: value}), f"spec.autoscaling.{field}")
+        for field, most in (
+            ("minReplicas", 100),
+            ("maxReplicas", 100),
+            ("targetCPUUtilizationPercentage", 1000),
+            ("targetActiveRuns", 1000),
+        )
+        for value in (0, -1, most + 1, 10**6, 1.5, "2")
+    ),
+    case("an unknown target", autoscaling(targetMemory=70), 'unknown field "spec.autoscaling.targetMemory"'),
     case("no agent", deployment(agents=[]), "spec.agents", "at least 1"),
     case("51 agents", deployment(agents=[agent(id=f"a{n}") for n in range(51)]), "spec.agents", "50"),
     case("two agents of one id", deployment(agents=[agent(), agent()]), "spec.agents[1]", "Duplicate value"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+import copy
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -52,6 +54,22 @@ class FakeCluster:
         """Set annotations."""
         self._check("patch", kind, name, None)
         self.get(kind, name)["metadata"].setdefault("annotations", {}).update(annotations)
+
+    def amend(self, kind: Kind, name: str, namespace: str, operations: Sequence[Resource]) -> None:
+        """Change whole fields, if every `test` holds."""
+        self._check("patch", kind, name, namespace)
+        body = copy.deepcopy(self.get(kind, name, namespace))
+        for each in operations:
+            *path, last = each["path"].strip("/").split("/")
+            place = functools.reduce(lambda inner, part: inner[part], path, body)
+            if each["op"] == "test" and place[last] != each["value"]:
+                raise failure(422, b'{"kind":"Status","message":"test failed"}', "patch", kind, name, namespace)
+            if each["op"] == "add":
+                place[last] = each["value"]
+            if each["op"] == "remove":
+                del place[last]
+        body["metadata"]["generation"] += 1
+        self.objects[kind, namespace, name] = body
 
     def _check(self, verb: str, kind: Kind, name: str, namespace: str | None) -> None:
         self.read.append((verb, kind.plural))

@@ -27,6 +27,7 @@ class Api:
     def __init__(self) -> None:
         self.answers: Answers = {}
         self.asked: list[tuple[str, dict[str, list[str]], str]] = []
+        self.sent: list[tuple[str, Any]] = []
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +40,11 @@ class Api:
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
+
+            def do_PATCH(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                api.sent.append((self.headers["Content-Type"], body))
+                self.do_GET()
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -103,6 +109,20 @@ def test_long_lists_are_read_to_their_end(api: Api, cluster: KubernetesCluster) 
     api.answers[f"{path}?limit=500&labelSelector=a%3Db&continue=more"] = (200, {"items": [{"a": 2}], "metadata": {}})
     assert cluster.list(POD, "x", "a=b") == [{"a": 1}, {"a": 2}]
     assert api.asked[0][1] == {"limit": ["500"], "labelSelector": ["a=b"]}
+
+
+def test_an_annotation_is_merged_and_a_spec_is_changed_field_by_field(api: Api, cluster: KubernetesCluster) -> None:
+    root = "/apis/agentos.hyvve.io/v1alpha1"
+    api.answers[f"{root}/workspaces/acme"] = (200, {})
+    api.answers[f"{root}/namespaces/ws-acme/agentdeployments/support"] = (200, {})
+    operations = [{"op": "remove", "path": "/spec/image"}]
+    cluster.annotate(WORKSPACE, "acme", {"a": "b"})
+    cluster.amend(AGENT_DEPLOYMENT, "support", "ws-acme", operations)
+    assert api.sent == [
+        ("application/merge-patch+json", {"metadata": {"annotations": {"a": "b"}}}),
+        ("application/json-patch+json", operations),
+    ]
+    assert api.asked[-1][1] == {"fieldManager": ["agentosctl"]}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""docs/cli.md shows commands that exist."""
+"""docs/cli.md and docs/rollouts.md show commands that exist."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import pytest
 from agentosctl.cli import build_parser, main
 
 ROOT = Path(__file__).resolve().parents[3]
-TEXT = (ROOT / "docs" / "cli.md").read_text()
+TEXT = "".join((ROOT / "docs" / page).read_text() for page in ("cli.md", "rollouts.md"))
 COMMANDS = re.findall(r"(?:^    |\$\()agentosctl ([^#\n)]+)", TEXT, re.MULTILINE)
 
 
 def test_there_are_commands_to_try() -> None:
-    assert {command.split()[0] for command in COMMANDS} == {"status", "token", "retained", "rotate", "validate"}
+    known = {"status", "token", "retained", "rotate", "validate", "rollout"}
+    assert {command.split()[0] for command in COMMANDS} == known
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -16,6 +16,7 @@ WATCHED = {
     "resourcequotas",
     "limitranges",
     "policy/poddisruptionbudgets",
+    "autoscaling/horizontalpodautoscalers",
     "gateway.networking.k8s.io/httproutes",
     "networking.k8s.io/ingresses",
     "rbac.authorization.k8s.io/rolebindings",
@@ -39,7 +40,7 @@ OPERATOR: Rights = {kind: {"list", "watch"} for kind in WATCHED} | {
     "apiextensions.k8s.io/customresourcedefinitions": {"list", "watch"},
 }
 MANAGED = {"get", "list", "create", "patch", "delete"}
-TENANT: Rights = dict.fromkeys(WATCHED | {"configmaps"}, MANAGED) | {
+TENANT: Rights = dict.fromkeys(WATCHED | {"configmaps", "apps/controllerrevisions"}, MANAGED) | {
     "secrets": {"get", "create", "patch", "delete"},
     "gateway.networking.k8s.io/httproutes/status": {"get"},
     "pods": {"get", "list", "create", "delete"},
@@ -186,6 +187,8 @@ VIEWER: Rights = dict.fromkeys(
         "limitranges",
         "apps/deployments",
         "apps/replicasets",
+        "apps/controllerrevisions",
+        "autoscaling/horizontalpodautoscalers",
         "networking.k8s.io/networkpolicies",
         "networking.k8s.io/ingresses",
         "gateway.networking.k8s.io/httproutes",

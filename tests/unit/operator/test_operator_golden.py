@@ -58,7 +58,9 @@ def _build(case: str) -> list[Object]:
     settings = Settings.model_validate(given["settings"])
     if "agentDeployment" in given:
         deployment = parse_agent_deployment(given["agentDeployment"])
-        around = Circumstances(own_host=given.get("ownHost"), runtime_class=given.get("runtimeClass"))
+        around = Circumstances(
+            scaled=given.get("scaled", False), own_host=given.get("ownHost"), runtime_class=given.get("runtimeClass")
+        )
         bundle = build_deployment_objects(deployment, given["workspaceName"], given["credentials"], settings, around)
         if "workspaceSpec" in given:
             access = parse_access(given["workspaceSpec"])
@@ -66,7 +68,9 @@ def _build(case: str) -> list[Object]:
             bundle = deployment_with_access(bundle, build_access(access, keys))
         if given.get("databaseCa"):
             bundle = deployment_with_database_ca(bundle)
-        return [bundle.config_map, bundle.deployment, bundle.service, bundle.disruption_budget, bundle.route]
+        autoscaler = [bundle.autoscaler] if bundle.autoscaler else []
+        first = [bundle.config_map, bundle.deployment, bundle.service, bundle.disruption_budget]
+        return [*first, *autoscaler, bundle.route]
     workspace = parse_workspace(given["workspace"])
     if "login" in given:
         return _secrets(workspace, given)

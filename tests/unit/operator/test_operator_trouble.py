@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentos_operator import reasons
-from agentos_operator.reconcile.pods import LONGEST_MESSAGE, Trouble, find_trouble
+from agentos_operator.reconcile.pods import LONGEST_MESSAGE, Trouble, find_trouble, image_digests
 from agentos_operator.reconcile.rollout import available_aspect, is_rolled_out, route_aspect
 from agentos_operator.settings import Routing
 
@@ -44,6 +44,26 @@ def only(*pods: Object) -> Trouble:
     trouble = find_trouble(pods)
     assert trouble is not None
     return trouble
+
+
+DIGESTS = [f"sha256:{letter * 64}" for letter in "ab"]
+
+
+@pytest.mark.parametrize(
+    "image_id", ["registry.example.com/agents/one@{}", "docker-pullable://registry.example.com/agents/one@{}", "{}"]
+)
+def test_the_version_is_the_digest_in_whatever_form_the_node_tells_it(image_id: str) -> None:
+    assert image_digests([pod({"ready": True, "imageID": image_id.format(DIGESTS[0])})]) == DIGESTS[:1]
+
+
+def test_two_versions_that_answer_are_both_told_and_each_once() -> None:
+    answering = [pod({"ready": True, "imageID": f"one@{digest}"}) for digest in (*reversed(DIGESTS), *DIGESTS)]
+    assert image_digests(answering) == DIGESTS
+
+
+@pytest.mark.parametrize("container", [{"ready": False, "imageID": f"one@{DIGESTS[0]}"}, {"ready": True}])
+def test_what_does_not_answer_or_was_not_pulled_has_no_version(container: Object) -> None:
+    assert image_digests([pod(container), pod()]) == []
 
 
 LAST_WORDS = json.dumps({"reason": "UnknownToolkit", "message": "spec.agents[0]: no toolkit 'x'; see the list."})

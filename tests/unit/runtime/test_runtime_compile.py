@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import util
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,6 +162,91 @@ def test_whatever_waits_keeps_an_approval(spec: ToolkitSpec) -> None:
     waiting = {n: f.approval_type for n, f in toolkit.functions.items() if f.requires_confirmation}
     assert waiting == {"divide": "required"}
     assert {f.approval_type for n, f in toolkit.functions.items() if n != "divide"} == {None}
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The package of an image's own toolkits."""
+    package = tmp_path / "agentos_tools"
+    package.mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield package
+    for name in [name for name in sys.modules if name.partition(".")[0] == "agentos_tools"]:
+        del sys.modules[name]
+
+
+CLASS = """
+from agno.tools.toolkit import Toolkit
+
+class OwnTools(Toolkit):
+    def __init__(self, **options):
+        super().__init__(name="own", tools=[self.look], **options)
+
+    def look(self) -> str:
+        return "seen"
+"""
+
+
+def test_a_toolkit_of_the_images_own_comes_before_agnos(own: Path) -> None:
+    (own / "calculator.py").write_text(CLASS)
+    toolkit = compile_toolkit(ToolkitSpec("calculator", {}, ("look",)))
+    assert toolkit.functions["look"].requires_confirmation
+
+
+FUNCTIONS = """
+from json import dumps
+from agno.tools import tool
+
+def look() -> str:
+    return dumps("seen")
+
+async def pay(amount: float) -> str:
+    return "paid"
+
+@tool
+def marked() -> str:
+    return "marked"
+
+def _helper() -> None: ...
+
+LIMIT = 3
+"""
+
+
+def test_functions_of_the_images_own_are_tools_without_a_class(own: Path) -> None:
+    (own / "shop.py").write_text(FUNCTIONS)
+    toolkit = compile_toolkit(ToolkitSpec("shop", {}, ("pay",), path="t"))
+    every = toolkit.functions | toolkit.async_functions
+    assert set(every) == {"look", "pay", "marked"}, "neither helpers nor what the module has imported"
+    assert {name for name, each in every.items() if each.requires_confirmation} == {"pay"}
+
+
+def test_confirmation_of_a_function_that_is_not_there_is_refused(own: Path) -> None:
+    (own / "shop.py").write_text(FUNCTIONS)
+    assert "no function 'payy'" in str(refusal(compile_toolkit, ToolkitSpec("shop", {}, ("payy",), path="t")))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "words"),
+    [
+        ("import not_in_this_image", "ToolkitPackageMissing", "not_in_this_image"),
+        ("raise OSError('no such shop')", "UnknownToolkit", "cannot be imported: OSError: no such shop"),
+        ("def (", "UnknownToolkit", "cannot be imported: SyntaxError"),
+        ("answer = 42", "UnknownToolkit", "t.toolkit"),
+    ],
+)
+def test_a_toolkit_of_the_images_own_that_does_not_work_says_why(own: Path, text: str, reason: str, words: str) -> None:
+    (own / "shop.py").write_text(text)
+    with pytest.raises(StartupError) as failed:
+        compile_toolkit(ToolkitSpec("shop", path="t"))
+    assert failed.value.reason == reason
+    assert words in str(failed.value)
+
+
+def test_a_package_of_own_toolkits_that_does_not_import_is_not_taken_for_absent(own: Path) -> None:
+    (own / "__init__.py").write_text("import not_in_this_image")
+    with pytest.raises(StartupError, match="not_in_this_image"):
+        compile_toolkit(ToolkitSpec("calculator", path="t"))
 
 
 def test_options_reach_the_toolkit() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
 from agno.db.base import AsyncBaseDb
@@ -13,9 +15,11 @@ from agno.metrics import MessageMetrics
 from agno.models.openai import OpenAIChat
 from agno.models.response import ModelResponse
 from agno.run.base import RunStatus
+from agno.run.concurrency import worker_managed_execution
 
 from agentos_runtime.errors import StartupError
 from agentos_runtime.metrics import Metrics
+from agentos_runtime.metrics.active import watch_queue
 from agentos_runtime.metrics.models import measure_model
 from agentos_runtime.metrics.requests import MeasuredRequests
 from agentos_runtime.metrics.runs import count_runs
@@ -67,6 +71,42 @@ async def test_a_caller_who_leaves_before_the_answer_is_no_fault_of_the_runtime(
     with pytest.raises(asyncio.CancelledError):
         await ask(metrics, never)
     assert value(metrics, "agentos_requests_total", method="POST", route="unmatched", status="4xx") == 1
+
+
+async def test_a_run_is_active_while_its_request_is_answered_and_no_longer_after_a_failure() -> None:
+    metrics = Metrics()
+
+    async def fails(*_: Any) -> None:
+        assert value(metrics, "agentos_active_runs") == 1
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await ask(metrics, fails, path="/agents/support/runs")
+    assert value(metrics, "agentos_active_runs") == 0
+
+
+async def test_a_question_that_is_no_run_is_not_active() -> None:
+    metrics = Metrics()
+
+    async def looks(*_: Any) -> None:
+        assert value(metrics, "agentos_active_runs") == 0
+
+    await ask(metrics, looks, path="/agents/support/runs", method="GET")
+
+
+async def test_a_background_run_counts_where_it_is_executed_and_not_in_the_request_that_follows_it() -> None:
+    metrics, database = Metrics(), SimpleNamespace(enqueue_job=AsyncMock(return_value={"accepted": True}))
+    watch_queue(cast("AsyncBaseDb", database))
+
+    async def follows(*_: Any) -> None:
+        accepted = await asyncio.create_task(database.enqueue_job({}, max_depth=1))
+        assert accepted == {"accepted": True}
+        assert value(metrics, "agentos_active_runs") == 0
+        with worker_managed_execution("run", "worker", 1):
+            assert value(metrics, "agentos_active_runs") == 1
+
+    await ask(metrics, follows, path="/agents/support/runs")
+    assert value(metrics, "agentos_active_runs") == 0
 
 
 async def test_probes_are_not_counted() -> None:

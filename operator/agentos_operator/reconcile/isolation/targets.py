@@ -18,7 +18,14 @@ from agentos_operator.clients.reach import is_open, resolve
 from agentos_operator.database_names import database_names, tenants_role
 from agentos_operator.desired.service import SERVICE_PORT
 from agentos_operator.errors import ApiError
-from agentos_operator.naming import METRICS_PORT, NAME_LABEL, RUNTIME_NAME, RUNTIME_PORT, workspace_of
+from agentos_operator.naming import (
+    APPLICATION_ANNOTATION,
+    METRICS_PORT,
+    NAME_LABEL,
+    RUNTIME_NAME,
+    RUNTIME_PORT,
+    workspace_of,
+)
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.isolation.report import VERSION
 from agentos_operator.resources.common import Object
@@ -45,7 +52,7 @@ class Endpoint:
 async def gather_targets(context: Context, workspace: Workspace, server: DatabaseServer) -> str:
     """The targets as the JSON that the probe reads."""
     # The probe makes its tokens, good and bad, from the generated secret.
-    runtimes = await ready_pods(context, workspace.namespace) if workspace.access.generated else []
+    runtimes = await _own_runtimes(context, workspace) if workspace.access.generated else []
     neighbours = _draw_neighbours(context, workspace)
     endpoints = [*await _of_the_cluster(context, workspace), *await _of_neighbours(context, workspace, neighbours)]
     names = database_names(workspace.name, workspace.meta.uid)
@@ -61,6 +68,12 @@ async def gather_targets(context: Context, workspace: Workspace, server: Databas
         "port": RUNTIME_PORT,
     }
     return json.dumps(document, separators=(",", ":"))
+
+
+async def _own_runtimes(context: Context, workspace: Workspace) -> list[Object]:
+    """Those that tokens are tried at; an application of the tenant's own has other routes, and checks of its own."""
+    pods = await ready_pods(context, workspace.namespace)
+    return [pod for pod in pods if APPLICATION_ANNOTATION not in pod["metadata"].get("annotations", {})]
 
 
 async def ready_pods(context: Context, namespace: str) -> list[Object]:
