@@ -1,6 +1,7 @@
 """A real MCP server in a process of its own: `mcp_server.py <transport> <port> [tool to leave out]`.
 
-It lets in only who sends the header `X-Key: planted-mcp-key`; `/elsewhere` sends everybody on to another host.
+It lets in only who sends the header `X-Key: planted-mcp-key`, and says by which host it was asked; `/elsewhere` sends
+everybody on to another host.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def build(without: str) -> MCPServer:
 
 def guarded(app: Any, port: int) -> Any:
     async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        host = dict(scope.get("headers", ())).get(b"host", b"").decode()
+        print(f"asked as {host}", flush=True)  # noqa: T201 - the log is what a test reads
         if scope["type"] == "http" and scope["path"] == "/elsewhere":
             location = (b"location", f"http://localhost:{port}/mcp".encode())
             await send({"type": "http.response.start", "status": 307, "headers": [location]})

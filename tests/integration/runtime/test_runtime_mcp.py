@@ -46,13 +46,17 @@ class Deployment:
         return self._json(httpx.post(f"{self.process.url}/agents/support/runs", data=form, **self._with))
 
     def goes_on(self, run: dict[str, Any]) -> dict[str, Any]:
+        return self._json(self.decides(run))
+
+    def decides(self, run: dict[str, Any]) -> httpx.Response:
+        """The run's user says yes to its call."""
         form = {
             "tools": json.dumps([{**run["tools"][0], "confirmed": True}]),
             "session_id": run["session_id"],
             "stream": "false",
         }
         url = f"{self.process.url}/agents/support/runs/{run['run_id']}/continue"
-        return self._json(httpx.post(url, data=form, **self._with))
+        return httpx.post(url, data=form, **self._with)
 
     def server(self) -> dict[str, Any]:
         """What /config says of the server."""
@@ -84,13 +88,14 @@ def deploy(
     """An agent with the server at a port; it must never tell the server's key."""
     made: list[Any] = []
 
-    def begin(port: int, path: str = "/mcp", waits: Any = (), **mcp: Any) -> Deployment:
+    def begin(port: int, path: str = "/mcp", waits: Any = (), approved: Any = (), **mcp: Any) -> Deployment:
         key = tmp_path / "secrets" / "docs" / "key"
-        key.parent.mkdir(parents=True)
+        key.parent.mkdir(parents=True, exist_ok=True)
         key.write_text(KEY)
         headers = [{"name": "X-Key", "secretKeyRef": {"name": "docs", "key": "key"}}]
         server = {"name": "docs", "url": f"http://127.0.0.1:{port}{path}", "headers": headers, "timeoutSeconds": 5}
-        process = start(an_agent(tools=[{"mcp": server | mcp, "requiresConfirmation": list(waits)}]))
+        guarded = {"requiresConfirmation": list(waits), "requiresApproval": list(approved)}
+        process = start(an_agent(tools=[{"mcp": server | mcp, **guarded}]))
         made.append(process)
         process.wait_until("/readyz")
         return Deployment(process, token)
@@ -130,9 +135,11 @@ def test_a_server_that_is_away_at_the_start_is_named_to_the_model_and_found_when
 def test_an_address_that_is_wrong_or_leads_to_another_host_is_told(
     path: str, deploy: Any, serve_mcp: Servers, free_port: int
 ) -> None:
-    serve_mcp(free_port)
+    server = serve_mcp(free_port)
     deployment = deploy(free_port, path)
     deployment.asks("hello")
+    assert f"asked as 127.0.0.1:{free_port}" in server.output
+    assert "asked as localhost" not in server.output, "a header with the key would have gone there too"
     assert deployment.server()["status"] == "unavailable"
     assert deployment.server()["message"] != "it has not been asked yet"
 
@@ -143,6 +150,23 @@ def test_a_call_that_waits_runs_after_its_user_said_yes(deploy: Any, serve_mcp: 
     run = deployment.asks('call docs_forget {"word": "zebra"}')
     assert run["status"] == "PAUSED", run
     assert "zebra is forgotten" in deployment.goes_on(run)["content"]
+
+
+def test_a_call_that_waits_for_an_approver_goes_on_in_another_process(
+    deploy: Any, serve_mcp: Servers, free_port: int, token: Callable[..., str]
+) -> None:
+    serve_mcp(free_port)
+    first, second = (deploy(free_port, approved=["forget"]) for _ in range(2))
+    run = first.asks('call forget {"word": "zebra"}')
+    assert run["status"] == "PAUSED", run
+    assert second.decides(run).status_code == 403, "its user is no approver"
+    approver = {"Authorization": f"Bearer {token(sub='carol', scopes=['approvals:read', 'approvals:write'])}"}
+    found = httpx.get(f"{second.process.url}/approvals?run_id={run['run_id']}", headers=approver).json()["data"]
+    (approval,) = found
+    resolve = f"{second.process.url}/approvals/{approval['id']}/resolve"
+    assert httpx.post(resolve, json={"status": "approved"}, headers=approver).status_code == 200
+    first.process.stop()
+    assert "zebra is forgotten" in second.goes_on(run)["content"]
 
 
 def test_a_name_that_the_server_does_not_have_leaves_nothing_unguarded(
