@@ -1,5 +1,5 @@
-"""What all tests share: options, registered here because pytest reads no deeper conftest before its options, and which
-tests may run side by side.
+"""What all tests share: options, registered here because pytest reads no deeper conftest before its options; servers,
+which are started once for all who ask; and which tests may run side by side.
 """
 
 from __future__ import annotations
@@ -7,6 +7,10 @@ from __future__ import annotations
 import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+from tests.servers import api_server, postgres, postgres_of, tls_postgres
+
+__all__ = ["api_server", "postgres", "postgres_of", "tls_postgres"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -26,7 +26,7 @@ from tests.integration.operator.stage import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
+    from tests.servers import PostgresProcess
 
 CHART = Path(__file__).resolve().parents[3] / "charts" / "agentos"
 GATEWAY_API = ("sigs.k8s.io/gateway-api", "v1.6.1")

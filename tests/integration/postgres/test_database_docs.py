@@ -23,7 +23,7 @@ from agentos_operator.clients.postgres import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
+    from tests.servers import PostgresProcess
     from tests.integration.postgres.conftest import Tenant
 
 _DOCS = Path(__file__).resolve().parents[3] / "docs"

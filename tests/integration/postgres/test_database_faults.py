@@ -25,7 +25,7 @@ from agentos_operator.clients.postgres import (
 from agentos_operator.clients.postgres.credentials import scram_verifier
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
+    from tests.servers import PostgresProcess
     from tests.integration.postgres.conftest import Admin, Tenant
 
 

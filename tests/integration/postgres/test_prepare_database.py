@@ -18,7 +18,7 @@ from agentos_operator.clients.postgres import (
 from agentos_operator.database_names import tenants_role
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
+    from tests.servers import PostgresProcess
     from tests.integration.postgres.conftest import Admin, Tenant
 
 

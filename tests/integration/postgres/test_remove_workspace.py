@@ -16,7 +16,7 @@ from agentos_operator.clients.postgres.connection import Session
 from agentos_operator.clients.postgres.workspace import marker
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
+    from tests.servers import PostgresProcess
     from tests.integration.postgres.conftest import Admin, Tenant
 
 EVERYTHING = """
