@@ -1,6 +1,6 @@
 """The faults that one call can meet, as objects with names: of the API server, of PostgreSQL, of the operator itself.
 
-facts of the field: https://www.usenix.org/conference/osdi22/presentation/sun (Sieve) for the method.
+The method is Sieve's: https://www.usenix.org/conference/osdi22/presentation/sun
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.faults.calls import Call
-from tests.integration.operator.proxy import Answer
+from tests.integration.operator.proxy import Answer, Events
 
 HANGS = 20.0
 """Seconds; longer than the operator waits for an answer."""
@@ -27,7 +27,7 @@ class ApiFault:
 
     def fits(self, call: Call) -> bool:
         """Whether it can meet ``call``."""
-        return call.is_write or self.reads
+        return not call.is_sql and (call.is_write or self.reads)
 
 
 API_FAULTS = (
@@ -59,7 +59,7 @@ class SqlFault:
 
     def fits(self, call: Call) -> bool:
         """Whether it can meet ``call``."""
-        return call.is_write or self.reads
+        return call.is_sql and (call.is_write or self.reads)
 
 
 SQL_FAULTS = (
@@ -88,10 +88,21 @@ class Death:
         return call.is_write
 
 
-DEATHS = (
-    Death("killed-before", happens=False),
-    Death("killed-after", happens=True),
-)
+KILLED_BEFORE = Death("killed-before", happens=False)
+KILLED_AFTER = Death("killed-after", happens=True)
 REPLACED = Death("replaced-by-a-newer-operator", happens=True, replaced=True)
 
-Fault = ApiFault | SqlFault | Death
+
+@dataclass(frozen=True)
+class WatchFault:
+    """One way in which watches do not tell what happens when it happens."""
+
+    name: str
+    events: Events
+    stale_lists: bool = False
+    """Whether the lists that watches begin with are answered as they were at first, for a while."""
+
+
+Targeted = ApiFault | SqlFault | Death
+"""What happens to single calls."""
+Fault = Targeted | WatchFault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -12,18 +13,39 @@ from tests.faults.catalogue import Death
 from tests.faults.engine import Engine
 from tests.faults.forks import Forks
 from tests.faults.injector import Injector
+from tests.faults.kept import KeptApi
 from tests.faults.oracle import untrue
 from tests.faults.pgproxy import PostgresProxy
-from tests.faults.scenarios import NEXT_IMAGE
+from tests.faults.plan import ALL, SHORT, Plan
+from tests.faults.report import RESULTS, Report
+from tests.faults.scenarios import NEXT_IMAGE, SCENARIOS
 from tests.faults.world import Backstage, World
-from tests.integration.operator.conftest import chart, gateway_api, http_routes, stage, token
+from tests.integration.operator.conftest import chart, gateway_api, http_routes, staged, token
 from tests.integration.operator.proxy import Proxy
 from tests.integration.operator.stage import Stage, new_name
 
 if TYPE_CHECKING:
+    from tests.integration.apiserver import ApiServer, Object
     from tests.servers import PostgresProcess
 
-__all__ = ["chart", "gateway_api", "http_routes", "stage", "token"]
+__all__ = ["chart", "gateway_api", "http_routes", "token"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What waits for minutes is left to ``make faults``."""
+    if config.getoption("--faults") != SHORT:
+        return
+    left_out = [item for item in items if item.get_closest_marker("whole")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A sample takes its scenarios side by side; ``make faults`` takes one after the other, and tells of each."""
+    if "scenarios" in metafunc.fixturenames:
+        short = metafunc.config.getoption("--faults") == SHORT
+        portions = [SCENARIOS] if short else [(scenario,) for scenario in SCENARIOS]
+        metafunc.parametrize("scenarios", portions, ids=["a sample"] if short else [each.name for each in SCENARIOS])
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +56,38 @@ def forks() -> Iterator[Forks]:
     forks.close()
 
 
-@pytest.fixture(scope="module")
-def engine(stage: Stage, postgres: PostgresProcess, forks: Forks) -> Iterator[Engine]:
-    """Ready to run cases; in the end the bystander must be as it was."""
+@pytest.fixture(scope="session")
+def plan(request: pytest.FixtureRequest) -> Plan:
+    """Which cases are run."""
+    return Plan(request.config.getoption("--faults"))
+
+
+@pytest.fixture(scope="session")
+def report(plan: Plan, pytestconfig: pytest.Config) -> Iterator[Report]:
+    """What came of all cases; written when all of them were run."""
+    report = Report()
+    yield report
+    if plan.wanted == ALL:
+        report.write(RESULTS)
+
+
+@pytest.fixture(scope="session")
+def stage(
+    api_server: ApiServer,
+    gateway_api: None,
+    postgres: PostgresProcess,
+    chart: list[Object],
+    token: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stage]:
+    """One for all: what a run without faults looks like is found out once."""
+    kept = dataclasses.replace(api_server, api=KeptApi(api_server.kubeconfig))
+    with staged(kept, postgres, chart, token, tmp_path_factory.mktemp("faults")) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def _engine(stage: Stage, postgres: PostgresProcess, forks: Forks, report: Report) -> Iterator[Engine]:
     stage.launch = lambda arguments, environment, log: forks.start(arguments, {**os.environ, **environment}, log)
     world = World(stage)
 
@@ -48,11 +99,17 @@ def engine(stage: Stage, postgres: PostgresProcess, forks: Forks) -> Iterator[En
     api = Proxy(stage.api, before=injector.before, after=injector.after)
     api.seen = injector.seen
     with api, PostgresProxy(postgres, injector.meet_statement, injector.strike) as sql, Backstage(stage).playing():
-        engine = Engine(world, new_name("bystander"), api, sql, injector)
+        engine = Engine(world, new_name("bystander"), api, sql, injector, report.note)
         with engine.life():
             world.create(engine.bystander)
             stage.wait_for("Workspace", engine.bystander)
             stage.available_deployment(engine.bystander, image=NEXT_IMAGE)
-        before = engine.bystanding()
         yield engine
-        assert engine.bystanding() == before
+
+
+@pytest.fixture
+def engine(_engine: Engine) -> Iterator[Engine]:
+    """Ready to run cases; after each test the bystander must be as it was."""
+    before = _engine.bystanding()
+    yield _engine
+    assert _engine.bystanding() == before

@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.calls import Call
-from tests.faults.catalogue import Death, Fault
+from tests.faults.catalogue import Death, Fault, WatchFault
 from tests.faults.injector import Armed, Injector, Said
 from tests.faults.oracle import differences, final_state, sql_state
 from tests.faults.pgproxy import PostgresProxy
 from tests.faults.scenarios import NEXT_IMAGE, Scenario
+from tests.faults.watches import Spoiled
 from tests.faults.world import World
 from tests.integration.apiserver import eventually
 from tests.integration.operator.proxy import Proxy
 from tests.integration.operator.stage import OperatorProcess, new_name
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds until a run that does not come to its end counts as failed."""
+SOON = 8
+"""Seconds between resyncs where events are lost; lost children are missed within a tenth of it."""
+SIDE_BY_SIDE = 40
+"""Workspaces that are in work at once."""
+DYING_TOGETHER = 12
+"""Workspaces that wait for the operator that is left alone: each start looks at all that there are."""
 TRANSIENT = {
     ("Unknown", "APIServerUnavailable"),
     ("Unknown", "Waiting"),
@@ -60,7 +67,7 @@ class Case:
         return f"{self.scenario}/{self.fault.name}/{self.call or 'each call once'}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
     """What came of a case."""
 
@@ -69,6 +76,11 @@ class Outcome:
     """How often the fault has happened; 0 when the call was not made."""
     wrong: list[str]
     """What the oracle says against it."""
+    seconds: float = 0.0
+    """Its part of the time that it took with others."""
+
+
+Tell = Callable[[Sequence[Outcome]], None]
 
 
 @dataclass
@@ -90,87 +102,151 @@ class Engine:
     api: Proxy
     postgres: PostgresProxy
     injector: Injector
-    references: dict[str, Reference] = field(default_factory=dict)
+    tell: Tell
+    """Told of all outcomes."""
+    references: dict[tuple[str, bool], Reference] = field(default_factory=dict)
 
     # Lives of the operator
 
     @contextmanager
-    def life(self, *, newer: bool = False) -> Iterator[OperatorProcess]:
-        """One operator, from its start to its death."""
-        operator = self.world.stage.start(server=self.api.url, wait=False, **self._configuration(newer=newer))
+    def life(self, *, newer: bool = False, **changes: Any) -> Iterator[OperatorProcess]:
+        """One operator, from its start to its death, with ``changes`` to its configuration."""
+        configuration = {**self.configuration(newer=newer), **changes}
+        operator = self.world.stage.start(server=self.api.url, wait=False, **configuration)
         try:
             yield operator
         finally:
             operator.kill()
 
-    def _configuration(self, *, newer: bool) -> dict[str, Any]:
-        """The stage's, with the proxy in the place of PostgreSQL; that of a newer operator has a newer image."""
-        database = copy.deepcopy(self.world.stage.configuration["database"])
+    @property
+    def database(self) -> dict[str, Any]:
+        """The part of the stage's configuration, with the proxy in the place of PostgreSQL."""
+        database: dict[str, Any] = copy.deepcopy(self.world.stage.configuration["database"])
         database["servers"][0]["port"] = self.postgres.port
-        allowed = {"database": database, "allowedImages": [NEXT_IMAGE.rpartition(":")[0]]}
+        return database
+
+    def configuration(self, *, newer: bool = False) -> dict[str, Any]:
+        """What the operator runs with; a newer one has a newer image."""
+        allowed = {"database": self.database, "allowedImages": [NEXT_IMAGE.rpartition(":")[0]]}
         return {**allowed, "runtimeImage": NEXT_IMAGE} if newer else allowed
 
     # Runs
 
-    def reference(self, scenario: Scenario, *, newer: bool = False) -> Reference:
-        """A run without a fault, made once."""
-        key = f"{scenario} newer" if newer else scenario.name
-        if key not in self.references:
-            with self.life(newer=newer):
-                (name,) = self._prepared(scenario, 1)
+    def know(self, scenarios: Sequence[Scenario], *, newer: bool = False) -> None:
+        """Run those without a fault that were not yet, side by side."""
+        unknown = [each for each in scenarios if (each.name, newer) not in self.references]
+        if not unknown:
+            return
+        with self.life(newer=newer):
+            names = dict(zip(self._prepared(unknown), unknown, strict=True))
+            for name, scenario in names.items():
                 self.injector.watch(name)
                 scenario.act(self.world, name)
-                eventually(lambda: scenario.over(self.world, name), f"{scenario} is over", PATIENCE)
-                state = self._rested(name)
-            self.references[key] = Reference(self.injector.calls(name), state, self.injector.said.pop(name, []))
+            self._wait_until_over(names)
+            states = self._rested([*names])
+        for name, scenario in names.items():
+            said = self.injector.said.pop(name, [])
+            self.references[scenario.name, newer] = Reference(self.injector.calls(name), states[name], said)
             self.world.discard(name)
-        return self.references[key]
 
-    def _rested(self, name: str) -> Any:
-        """The state, once it stays the same: an end that is still moving is none."""
-        last: list[Any] = [None]
+    def reference(self, scenario: Scenario, *, newer: bool = False) -> Reference:
+        """What a run without a fault looks like."""
+        self.know([scenario], newer=newer)
+        return self.references[scenario.name, newer]
 
-        def rests() -> bool:
-            before, last[0] = last[0], final_state(self.world, name)
-            time.sleep(0.5)
-            return bool(before == last[0])
+    def _wait_until_over(self, names: Mapping[str, Scenario]) -> None:
+        left = dict(names)
 
-        eventually(rests, f"{name} is at rest", PATIENCE)
-        return last[0]
-
-    def _prepared(self, scenario: Scenario, count: int) -> list[str]:
-        names = [new_name("flt") for _ in range(count)]
-        for name in names:
-            scenario.prepare(self.world, name)
-        left = set(names)
-
-        def ready() -> bool:
-            left.difference_update([name for name in left if scenario.prepared(self.world, name)])
+        def over() -> bool:
+            for name in [name for name, scenario in left.items() if scenario.over(self.world, name)]:
+                del left[name]
             return not left
 
-        eventually(ready, f"{count} workspaces are prepared for {scenario}", PATIENCE + 2 * count)
-        return names
+        eventually(over, f"without a fault these are over: {names}", PATIENCE)
 
-    def answers(self, cases: Sequence[Case]) -> list[Outcome]:
-        """Cases of one scenario, side by side in one life of the operator."""
-        scenario = cases[0].scenario
-        self.reference(scenario)
+    def _rested(self, names: Sequence[str]) -> dict[str, Any]:
+        """The states, once they stay the same: an end that is still moving is none."""
+        last: dict[str, Any] = {}
+
+        def rests() -> bool:
+            before = dict(last)
+            last.update({name: final_state(self.world, name) for name in names})
+            time.sleep(0.5)
+            return before == last
+
+        eventually(rests, "all is at rest", PATIENCE)
+        return last
+
+    def _prepared(self, scenarios: Sequence[Scenario]) -> list[str]:
+        """A workspace for each, ready for what the scenario does to it."""
+        names = {new_name("flt"): scenario for scenario in scenarios}
+        for name, scenario in names.items():
+            scenario.prepare(self.world, name)
+        left = dict(names)
+
+        def ready() -> bool:
+            for name in [name for name, scenario in left.items() if scenario.prepared(self.world, name)]:
+                del left[name]
+            return not left
+
+        eventually(ready, f"{len(names)} workspaces are prepared", PATIENCE + 2 * len(names))
+        return [*names]
+
+    def _prepared_earlier(self, scenarios: Sequence[Scenario]) -> list[str]:
+        """Like ``_prepared``, by an operator that no longer runs."""
         with self.life():
-            names = self._prepared(scenario, len(cases))
+            return self._prepared(scenarios)
+
+    def answers(self, cases: Sequence[Case]) -> list[str]:
+        """What is wrong with cases, many of them side by side in one life of the operator."""
+        return self._told(cases, self._answers, SIDE_BY_SIDE)
+
+    def deaths(self, cases: Sequence[Case]) -> list[str]:
+        """What is wrong with cases of one way to die, one after the other, each in a life of its own."""
+        return self._told(cases, self._deaths, DYING_TOGETHER)
+
+    def blind(self, fault: WatchFault, scenarios: Sequence[Scenario]) -> list[str]:
+        """What is wrong with scenarios, side by side, whose operator is told its events as ``fault`` has it.
+
+        What it is not told it finds at the resync, which is soon.
+        """
+        return self._told([Case(scenario, fault) for scenario in scenarios], self._blind, len(scenarios))
+
+    def _blind(self, cases: Sequence[Case]) -> list[Outcome]:
+        fault = cases[0].fault
+        assert isinstance(fault, WatchFault)
+        names = self._prepared_earlier([case.scenario for case in cases])
+        armed = {name: Armed(fault, None, hits=1) for name in names}
+        with Spoiled(self.api, fault), self.life(resyncSeconds=SOON):
+            for name, case in zip(names, cases, strict=True):
+                case.scenario.act(self.world, name)
+            return self._judged(dict(zip(names, cases, strict=True)), armed)
+
+    def _told(self, cases: Sequence[Case], run: Callable[[Sequence[Case]], list[Outcome]], size: int) -> list[str]:
+        wrong: list[str] = []
+        for start in range(0, len(cases), size):
+            began = time.monotonic()
+            outcomes = run(cases[start : start + size])
+            for outcome in outcomes:
+                outcome.seconds = (time.monotonic() - began) / len(outcomes)
+            self.tell(outcomes)
+            wrong += [f"{outcome.case}: {each}" for outcome in outcomes for each in outcome.wrong]
+        return wrong
+
+    def _answers(self, cases: Sequence[Case]) -> list[Outcome]:
+        with self.life():
+            names = self._prepared([case.scenario for case in cases])
             armed = {}
             for name, case in zip(names, cases, strict=True):
                 armed[name] = self.injector.arm(name, case.fault, case.call)
-                scenario.act(self.world, name)
+                case.scenario.act(self.world, name)
             return self._judged(dict(zip(names, cases, strict=True)), armed)
 
-    def deaths(self, cases: Sequence[Case]) -> list[Outcome]:
-        """Cases of one scenario, one after the other, each in a life of its own; then one that is left alone."""
-        scenario = cases[0].scenario
+    def _deaths(self, cases: Sequence[Case]) -> list[Outcome]:
+        """A life for each, then one that is left alone."""
         newer = _replaces(cases[0].fault)
-        self.reference(scenario, newer=newer)
         armed: dict[str, Armed] = {}
-        with self.life():
-            names = self._prepared(scenario, len(cases))
+        names = self._prepared_earlier([case.scenario for case in cases])
         for name, case in zip(names, cases, strict=True):
             armed[name] = self.injector.arm(name, case.fault, case.call)
             self._live_until_struck(name, case)
@@ -198,7 +274,7 @@ class Engine:
                 wrong[name] = self._differences(name, case)
                 if not wrong[name]:
                     del left[name]
-            time.sleep(0.05)
+            time.sleep(0.2)
         for name, case in cases.items():
             wrong[name] += self._said_wrongly(name, case)
             self.world.discard(name)

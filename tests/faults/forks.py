@@ -34,6 +34,7 @@ class Forks:
         """A process of the operator with these arguments, its output in ``log``."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
+        log.touch()  # it may be killed before it opens it
         order = {"arguments": [*arguments], "environment": dict(environment), "log": str(log)}
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.calls import Call, Calls, request_text, workspace_in
-from tests.faults.catalogue import ApiFault, Death, Fault
+from tests.faults.catalogue import ApiFault, Death, Fault, WatchFault
 from tests.integration.operator.proxy import Answer, Request
 
 Said = tuple[str, str, str, str]
@@ -36,7 +36,7 @@ class Armed:
         if self.call is not None:
             hit = self.hits == 0 and call == self.call
         else:
-            hit = self.fault.fits(call) and call.text not in self.tried
+            hit = not isinstance(self.fault, WatchFault) and self.fault.fits(call) and call.text not in self.tried
             self.tried.add(call.text)
         self.hits += hit
         return hit
@@ -110,7 +110,7 @@ class Injector:
             return None
         self._check_ready(name, request)
         fault = self.meet(name, request_text(request.method, request.path))
-        if fault is None:
+        if fault is None or isinstance(fault, WatchFault):
             return None
         if fault.happens:
             with self._lock:

@@ -128,7 +128,9 @@ def _objects(world: World, name: str) -> list[Object]:
 def _essence(body: Object) -> Object:
     """Without the values of Secrets, and without what the API server writes."""
     metadata = body["metadata"]
-    kept = {key: metadata[key] for key in ("name", "labels", "annotations", "finalizers") if key in metadata}
+    kept = {key: metadata[key] for key in ("name", "labels", "finalizers") if key in metadata}
+    annotations = metadata.get("annotations", {})
+    kept["annotations"] = {key: value for key, value in annotations.items() if not key.startswith("example.com/")}
     owners = [{"kind": each["kind"], "name": each["name"]} for each in metadata.get("ownerReferences", ())]
     rest = {key: value for key, value in body.items() if key not in ("metadata", "status", "data", "apiVersion")}
     if body["kind"] in ("Workspace", "AgentDeployment"):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tests.faults.catalogue import Fault, SqlFault
+from tests.faults.catalogue import Fault, SqlFault, WatchFault
 from tests.faults.pgwire import Batches, Message, Reader, error, label, schema_in
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ class _Conversation:
         if batch is None:
             return True
         fault = self._fault(batch)
-        if fault is not None and not fault.happens:
-            return self._refuse(fault)
-        if fault is not None:
+        if fault is not None and not isinstance(fault, WatchFault):
+            if not fault.happens:
+                return self._refuse(fault)
             self._awaited.append(fault)
         self._server.sendall(b"".join(each.raw for each in batch))
         return True

@@ -13,6 +13,7 @@ from tests.faults.calls import SQL
 
 _ENDS_A_BATCH = (b"Q", b"S")
 _SCHEMA = re.compile(r"ws_[0-9a-f]{24}")
+_TENANTS = re.compile(r"agentos_[0-9a-f]{24}")
 _COMMENT = re.compile(r"--[^\n]*")
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _LONGEST = 60
@@ -95,7 +96,7 @@ def label(text: str) -> str:
     """SQL in short, without what differs between two workspaces or what must stay secret."""
     if any(word in text for word in ACTS):
         return f"{SQL}CALL {next(word for word in ACTS if word in text)}"
-    plain = _LITERAL.sub("'…'", _SCHEMA.sub("SCHEMA", _COMMENT.sub("", text)))
+    plain = _LITERAL.sub("'…'", _TENANTS.sub("ALL", _SCHEMA.sub("SCHEMA", _COMMENT.sub("", text))))
     if plain.lstrip().startswith(("SELECT", "WITH")):
         return f"{SQL}{' '.join(plain.split())[:_LONGEST]}"
     verbs = [" ".join(each.split()[:2]) for each in plain.split(";\n") if each.strip()]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from tests.faults.catalogue import API_FAULTS
-from tests.faults.engine import Case, Engine
-from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.catalogue import API_FAULTS, SQL_FAULTS, Targeted
+from tests.faults.engine import Engine
+from tests.faults.plan import Plan
+from tests.faults.scenarios import Scenario
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_answers_of_the_api_server(engine: Engine, scenario: Scenario) -> None:
-    outcomes = engine.answers([Case(scenario, fault) for fault in API_FAULTS])
-    for o in outcomes: print(o.case, o.hits, o.wrong)
-    print([str(c) for c in engine.reference(scenario).calls])
-    assert [outcome for outcome in outcomes if outcome.wrong] == []
+@pytest.mark.parametrize("faults", [API_FAULTS, SQL_FAULTS], ids=["the API server", "PostgreSQL"])
+def test_the_end_is_the_same_whatever_becomes_of_answers_of(
+    engine: Engine, plan: Plan, scenarios: Sequence[Scenario], faults: Sequence[Targeted]
+) -> None:
+    engine.know(scenarios)
+    wrong = engine.answers(plan.answers(scenarios, engine.reference, faults))
+    assert not wrong, "\n".join(wrong)

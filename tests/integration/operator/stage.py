@@ -189,13 +189,22 @@ class Stage:
     # The operator
 
     def start(
-        self, *, wait: bool = True, server: str | None = None, identity: str = "operator-0", **changes: Any
+        self,
+        *,
+        wait: bool = True,
+        server: str | None = None,
+        identity: str = "operator-0",
+        token: str | None = None,
+        **changes: Any,
     ) -> OperatorProcess:
-        """Run the operator with ``changes`` to its configuration; ``server`` is where it finds the API server."""
+        """Run the operator with ``changes`` to its configuration; ``server`` is where it finds the API server.
+
+        With a ``token`` of its own the API server can tell it from other replicas.
+        """
         number = len(self.started)
         config = self.folder / f"config-{number}.yaml"
         config.write_text(yaml.safe_dump({**self.configuration, **changes}))
-        kubeconfig = self._kubeconfig(server)
+        kubeconfig = self._kubeconfig(server, token or self.token)
         log_file = self.folder / f"operator-{number}.log"
         (port,) = free_ports(1)
         arguments = ["--config", str(config), "--liveness", f"http://127.0.0.1:{port}/healthz"]
@@ -215,11 +224,11 @@ class Stage:
         finally:
             operator.kill()
 
-    def _kubeconfig(self, server: str | None) -> Path:
+    def _kubeconfig(self, server: str | None, token: str) -> Path:
         document = yaml.safe_load(self.api.kubeconfig.read_text())
         if server:
             document["clusters"][0]["cluster"] = {"server": server}
-        document["users"][0]["user"] = {"token": self.token}
+        document["users"][0]["user"] = {"token": token}
         path = self.folder / f"kubeconfig-{uuid.uuid4().hex}"
         path.write_text(yaml.safe_dump(document))
         return path
