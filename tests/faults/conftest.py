@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,7 +68,7 @@ def report(plan: Plan, pytestconfig: pytest.Config) -> Iterator[Report]:
     """What came of all cases; written when all of them were run."""
     report = Report()
     yield report
-    if plan.wanted == ALL:
+    if plan.wanted == ALL and not pytestconfig.getoption("keyword"):
         report.write(RESULTS)
 
 
@@ -81,8 +82,9 @@ def stage(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stage]:
     """One for all: what a run without faults looks like is found out once."""
-    kept = dataclasses.replace(api_server, api=KeptApi(api_server.kubeconfig))
-    with staged(kept, postgres, chart, token, tmp_path_factory.mktemp("faults")) as stage:
+    api = KeptApi(api_server.kubeconfig)
+    kept, folder = dataclasses.replace(api_server, api=api), tmp_path_factory.mktemp("faults")
+    with closing(api), staged(kept, postgres, chart, token, folder) as stage:
         yield stage
 
 

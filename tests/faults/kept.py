@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 import http.client
-import threading
+from collections import deque
 from pathlib import Path
 
 from local.api import Api, endpoint
 
 
 class KeptApi(Api):
-    """One connection for each thread; one that the API server has closed meanwhile is opened anew."""
+    """Any thread takes an idle connection; one that the API server has closed meanwhile is opened anew."""
 
     def __init__(self, kubeconfig: Path) -> None:
         super().__init__(kubeconfig)
         self._place, self._context = endpoint(kubeconfig)
-        self._local = threading.local()
+        self._idle: deque[http.client.HTTPSConnection] = deque()
 
     def request(self, method: str, path: str, body: bytes | None = None, media: str = "") -> tuple[int, bytes]:
         """Send one request; 0 as the status means that nobody answered."""
-        kept: http.client.HTTPSConnection | None = getattr(self._local, "connection", None)
-        if kept is not None:
+        while True:
+            connection, is_new = self._connection()
             try:
-                return _asked(kept, method, path, body, media)
+                connection.request(method, path, body, {"Content-Type": media} if media else {})
+                answer = connection.getresponse()
+                text = answer.read()
             except (OSError, http.client.HTTPException):
-                kept.close()
-        host, port = self._place.hostname or "", self._place.port
-        self._local.connection = http.client.HTTPSConnection(host, port, context=self._context, timeout=10)
+                connection.close()
+                if is_new:
+                    return 0, b""
+            else:
+                self._idle.append(connection)
+                return answer.status, text
+
+    def close(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _connection(self) -> tuple[http.client.HTTPSConnection, bool]:
         try:
-            return _asked(self._local.connection, method, path, body, media)
-        except (OSError, http.client.HTTPException):
-            self._local.connection.close()
-            return 0, b""
-
-
-def _asked(
-    connection: http.client.HTTPSConnection, method: str, path: str, body: bytes | None, media: str
-) -> tuple[int, bytes]:
-    connection.request(method, path, body, {"Content-Type": media} if media else {})
-    answer = connection.getresponse()
-    return answer.status, answer.read()
+            return self._idle.pop(), False
+        except IndexError:
+            host, port = self._place.hostname or "", self._place.port
+            return http.client.HTTPSConnection(host, port, context=self._context, timeout=10), True

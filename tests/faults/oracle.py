@@ -20,6 +20,7 @@ from tests.integration.operator.stage import WORKSPACE_CHILDREN, condition
 
 _NOT_STATE = ("Lease", "Pod", "Event")
 """Kinds whose objects are played by the tests, or tell a history."""
+_CONTENT_HASH = re.compile(r"(?<=^support-)[0-9a-f]{8,}$")
 _BY_NATURE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:]+Z"), "TIME"),
@@ -115,14 +116,18 @@ def _deployment_lies(world: World, place: str, body: Object) -> list[str]:
     return []
 
 
-def _objects(world: World, name: str) -> list[Object]:
+def _objects(world: World, name: str) -> Object:
     api, place = world.stage.api, f"ws-{name}"
     bodies: Sequence[Object | None] = [api.get("Workspace", name), api.get("Namespace", place)]
     found = [body for body in bodies if body is not None]
     for kind in KINDS.values():
         if kind.namespaced and kind.kind not in _NOT_STATE:
             found += [each | {"kind": kind.kind} for each in api.items(kind.kind, place)]
-    return sorted((_essence(each) for each in found), key=lambda each: (each["kind"], each["name"]))
+    essences: Object = {}
+    for each in sorted(map(_essence, found), key=lambda each: str(each["name"])):
+        key = f"{each['kind']} {_CONTENT_HASH.sub('HASH', each['name'])}"
+        essences[key if key not in essences else f"{key} and another"] = each
+    return essences
 
 
 def _essence(body: Object) -> Object:

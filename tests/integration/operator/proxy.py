@@ -174,11 +174,11 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         def _forward(self, request: Request) -> None:
             headers = {key: value for key, value in self.headers.items() if key.lower() not in _HOP}
             self._upstream.request(self.command, self.path, request.body or None, headers)
-            response = self._upstream.getresponse()
-            if request.is_watch and response.status == 200:
-                self._stream(request, response)
-                return
-            text = response.read()
+            with self._upstream.getresponse() as response:
+                if request.is_watch and response.status == 200:
+                    self._stream(request, response)
+                    return
+                text = response.read()
             proxy.seen(request, response.status, text)
             if (answer := proxy.after(request)) is not None:
                 self._answer(answer)
