@@ -25,8 +25,8 @@ from agentos_operator.clients.postgres import (
 from agentos_operator.clients.postgres.credentials import scram_verifier
 
 if TYPE_CHECKING:
-    from tests.servers import PostgresProcess
     from tests.integration.postgres.conftest import Admin, Tenant
+    from tests.servers import PostgresProcess
 
 
 class Wire:
@@ -210,3 +210,17 @@ async def test_no_password_reaches_the_servers_log(
     log = postgres.log
     assert tenant.desired.names.login_a in log
     assert tenant.credential.password not in log
+
+
+async def test_a_replica_that_may_not_lead_any_more_changes_nothing(settings: ServerSettings, tenant: Tenant) -> None:
+    desired = dataclasses.replace(tenant.desired, connection_limit=7)
+    paused = PostgresServer(settings, may_write=lambda: False)
+    for changed in (
+        paused.ensure_workspace(desired, tenant.credentials),
+        paused.retain_workspace(desired.names, desired.uid),
+        paused.drop_workspace(desired.names, desired.uid),
+    ):
+        with pytest.raises(DatabaseUnavailable, match="another replica may lead"):
+            await changed
+    await paused.close()
+    tenant.connect().close()
