@@ -25,7 +25,7 @@ from tests.integration.apiserver import eventually
 from tests.integration.operator.proxy import Proxy
 from tests.integration.operator.stage import OperatorProcess, new_name
 
-PATIENCE = 120.0
+PATIENCE = 60.0
 """Seconds until a run that does not come to its end counts as failed."""
 SOON = 8
 """Seconds between resyncs where events are lost; lost children are missed within a tenth of it."""
@@ -51,6 +51,7 @@ TRANSIENT = {
     ("False", "Stopping"),
     ("False", "Suspended"),
     ("Unknown", "NotDiscovered"),
+    ("True", "WaitingForDatabase"),
 }
 """Status and reason of what a condition may say for a while because of a fault; docs/faults.md lists them."""
 
