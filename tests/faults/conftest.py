@@ -43,10 +43,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A sample takes its scenarios side by side; ``make faults`` takes one after the other, and tells of each."""
-    if "scenarios" in metafunc.fixturenames:
-        short = metafunc.config.getoption("--faults") == SHORT
-        portions = [SCENARIOS] if short else [(scenario,) for scenario in SCENARIOS]
-        metafunc.parametrize("scenarios", portions, ids=["a sample"] if short else [each.name for each in SCENARIOS])
+    if "scenarios" not in metafunc.fixturenames:
+        return
+    wanted = metafunc.config.getoption("--faults")
+    if wanted == SHORT:
+        metafunc.parametrize("scenarios", [SCENARIOS], ids=["a sample"])
+    else:
+        found = [each for each in SCENARIOS if wanted == ALL or wanted.startswith(f"{each}/")]
+        metafunc.parametrize("scenarios", [(each,) for each in found], ids=[each.name for each in found])
 
 
 @pytest.fixture(scope="session")

@@ -211,7 +211,7 @@ class Engine:
 
         What it is not told it finds at the resync, which is soon.
         """
-        return self._told([Case(scenario, fault) for scenario in scenarios], self._blind, len(scenarios))
+        return self._told([Case(scenario, fault) for scenario in scenarios], self._blind, SIDE_BY_SIDE)
 
     def _blind(self, cases: Sequence[Case]) -> list[Outcome]:
         fault = cases[0].fault
