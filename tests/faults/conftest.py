@@ -17,9 +17,10 @@ from tests.faults.injector import Injector
 from tests.faults.kept import KeptApi
 from tests.faults.oracle import untrue
 from tests.faults.pgproxy import PostgresProxy
-from tests.faults.plan import ALL, SHORT, Plan
+from tests.faults.plan import ALL, SAMPLED_WATCHES, SHORT, Plan
 from tests.faults.report import RESULTS, Report
 from tests.faults.scenarios import NEXT_IMAGE, SCENARIOS
+from tests.faults.watches import WATCH_FAULTS
 from tests.faults.world import Backstage, World
 from tests.integration.operator.conftest import chart, gateway_api, http_routes, staged, token
 from tests.integration.operator.proxy import Proxy
@@ -43,14 +44,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A sample takes its scenarios side by side; ``make faults`` takes one after the other, and tells of each."""
+    wanted = metafunc.config.getoption("--faults")
+    if "watch_fault" in metafunc.fixturenames:
+        found = [each for each in WATCH_FAULTS if wanted != SHORT or each.name in SAMPLED_WATCHES]
+        metafunc.parametrize("watch_fault", found, ids=lambda fault: fault.name)
     if "scenarios" not in metafunc.fixturenames:
         return
-    wanted = metafunc.config.getoption("--faults")
     if wanted == SHORT:
         metafunc.parametrize("scenarios", [SCENARIOS], ids=["a sample"])
     else:
-        found = [each for each in SCENARIOS if wanted == ALL or wanted.startswith(f"{each}/")]
-        metafunc.parametrize("scenarios", [(each,) for each in found], ids=[each.name for each in found])
+        chosen = [each for each in SCENARIOS if wanted == ALL or wanted.startswith(f"{each}/")]
+        metafunc.parametrize("scenarios", [(each,) for each in chosen], ids=[each.name for each in chosen])
 
 
 @pytest.fixture(scope="session")

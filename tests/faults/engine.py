@@ -135,7 +135,7 @@ class Engine:
 
     def know(self, scenarios: Sequence[Scenario], *, newer: bool = False) -> None:
         """Run those without a fault that were not yet, side by side."""
-        unknown = [each for each in scenarios if (each.name, newer) not in self.references]
+        unknown = [each for each in dict.fromkeys(scenarios) if (each.name, newer) not in self.references]
         if not unknown:
             return
         with self.life(newer=newer):
@@ -275,7 +275,7 @@ class Engine:
                 wrong[name] = self._differences(name, case)
                 if not wrong[name]:
                     del left[name]
-            time.sleep(0.2)
+            time.sleep(0.5)
         for name, case in cases.items():
             wrong[name] += self._said_wrongly(name, case)
             self.world.discard(name)

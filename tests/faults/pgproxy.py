@@ -28,10 +28,6 @@ class PostgresProxy:
     def __init__(self, postgres: PostgresProcess, meet: Meet, strike: Callable[[Fault], None]) -> None:
         self.meet = meet
         self.strike = strike
-        self.refuse: str | None = None
-        """The error that new connections get."""
-        self.silent = False
-        """Whether nothing that is sent is passed on, as by a server that hangs."""
         self._postgres = postgres
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -58,13 +54,9 @@ class PostgresProxy:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, suppress(OSError):
-            if self.refuse is not None:
-                client.recv(_BUFFER)
-                client.sendall(error(self.refuse, fatal=True))
-                return
-            with socket.create_connection(("127.0.0.1", self._postgres.port)) as server:
-                _Conversation(self, client, server).run()
+        address = ("127.0.0.1", self._postgres.port)
+        with client, suppress(OSError), socket.create_connection(address) as server:
+            _Conversation(self, client, server).run()
 
 
 class _Conversation:
@@ -92,8 +84,6 @@ class _Conversation:
         return all(self._pass(message) for message in self._asked.feed(data))
 
     def _pass(self, message: Message) -> bool:
-        if self._proxy.silent:
-            return True
         if not self._logged_in or message.kind == b"X":
             self._server.sendall(message.raw)
             return True

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
 
 from tests.faults.catalogue import ApiFault, Death, Targeted, WatchFault
 from tests.faults.engine import Case, Reference
 from tests.faults.scenarios import SCENARIOS, Scenario
 
 SHORT, ALL = "short", "all"
-FAULTS_EACH = 3
-"""Faults that each scenario meets in the sample, each at the first attempt of everything; another choice for each."""
-WATCHED_SHORTLY = ("create", "update")
-"""Scenarios of the sample for each fault of watches."""
+MET_BY_ALL = "create"
+"""The scenario of the sample that meets every fault, because it has most of the writes."""
+REPLACED_DURING = ("create", "update")
+"""Scenarios of the sample in which the operator is upgraded; each takes a run without faults of its own."""
+WATCHED = ("create", "update")
+"""Scenarios of the sample for faults of watches."""
+SAMPLED_WATCHES = ("events-dropped", "events-reordered", "stale-lists-after-410")
+"""Faults of watches in the sample: a life of the operator each."""
 Known = Callable[[Scenario], Reference]
 
 
@@ -31,21 +34,28 @@ class Plan:
         """Cases of faults that are tried side by side."""
         if self.wanted != SHORT:
             return self._named([case for each in scenarios for case in _each_call(each, known(each), faults)])
-        quick = cycle([fault for fault in faults if not _is_slow(fault)])
-        return [Case(scenario, fault) for scenario in scenarios for fault in islice(quick, FAULTS_EACH)]
+        quick = [fault for fault in faults if not _is_slow(fault)]
+        return [
+            Case(scenario, fault)
+            for number, scenario in enumerate(scenarios, start=1)
+            for fault in (quick if scenario.name == MET_BY_ALL else [quick[number % len(quick)]])
+        ]
 
     def deaths(self, scenarios: Sequence[Scenario], known: Known, death: Death) -> list[Case]:
         """Cases that take a life of the operator each."""
         found = [_each_call(each, known(each), [death]) for each in scenarios]
         if self.wanted != SHORT:
             return self._named([case for cases in found for case in cases])
-        # Each scenario dies at another part of its work, so that together they cover it.
-        return [cases[number * len(cases) // len(found)] for number, cases in enumerate(found) if cases]
+        # Each scenario dies in one way, and at another part of its work, so that together they cover it.
+        sample = [cases[number * len(cases) // len(found)] for number, cases in enumerate(found) if cases]
+        if death.replaced:
+            return [case for case in sample if case.scenario.name in REPLACED_DURING]
+        return sample[death.happens :: 2]
 
     def blind(self, fault: WatchFault) -> list[Scenario]:
         """Scenarios that are tried side by side while watches are spoiled."""
         if self.wanted == SHORT:
-            return [scenario for scenario in SCENARIOS if scenario.name in WATCHED_SHORTLY]
+            return [scenario for scenario in SCENARIOS if scenario.name in WATCHED]
         return [case.scenario for case in self._named([Case(scenario, fault) for scenario in SCENARIOS])]
 
     def _named(self, cases: list[Case]) -> list[Case]:

@@ -17,6 +17,7 @@ def test_the_end_is_the_same_with_an_operator(
     engine: Engine, plan: Plan, scenarios: Sequence[Scenario], death: Death
 ) -> None:
     engine.know(scenarios)
-    engine.know(scenarios, newer=death.replaced)
-    wrong = engine.deaths(plan.deaths(scenarios, engine.reference, death))
+    cases = plan.deaths(scenarios, engine.reference, death)
+    engine.know([case.scenario for case in cases], newer=death.replaced)
+    wrong = engine.deaths(cases)
     assert not wrong, "\n".join(wrong)

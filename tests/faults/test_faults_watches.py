@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.faults.catalogue import WatchFault
 from tests.faults.engine import Engine
 from tests.faults.plan import Plan
-from tests.faults.watches import WATCH_FAULTS
 
 
-@pytest.mark.parametrize("fault", WATCH_FAULTS, ids=lambda fault: fault.name)
-def test_the_end_is_the_same_with(engine: Engine, plan: Plan, fault: WatchFault) -> None:
-    scenarios = plan.blind(fault)
+def test_the_end_is_the_same_with(engine: Engine, plan: Plan, watch_fault: WatchFault) -> None:
+    scenarios = plan.blind(watch_fault)
     engine.know(scenarios)
-    wrong = engine.blind(fault, scenarios)
+    wrong = engine.blind(watch_fault, scenarios)
     assert not wrong, "\n".join(wrong)

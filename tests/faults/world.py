@@ -19,7 +19,7 @@ from tests.integration.apiserver import Object, RefusedError
 from tests.integration.operator.rotating import age, end_pod, nudge, start_pod
 from tests.integration.operator.stage import Stage, answered_generation
 
-ROUND_SECONDS = 0.1
+ROUND_SECONDS = 0.25
 
 
 class Backstage:
