@@ -5,9 +5,10 @@ The sample is the same every time: what a change breaks, it breaks again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tests.faults.calls import Call
 from tests.faults.catalogue import ApiFault, Death, Targeted, WatchFault
 from tests.faults.engine import Case, Reference
 from tests.faults.scenarios import SCENARIOS, Scenario
@@ -32,45 +33,60 @@ class Plan:
 
     def answers(self, scenarios: Sequence[Scenario], known: Known, faults: Sequence[Targeted]) -> list[Case]:
         """Cases of faults that are tried side by side."""
-        if self.wanted != SHORT:
-            return self._named([case for each in scenarios for case in _each_call(each, known(each), faults)])
         quick = [fault for fault in faults if not _is_slow(fault)]
-        return [
-            Case(scenario, fault)
-            for number, scenario in enumerate(scenarios, start=1)
-            for fault in (quick if scenario.name == MET_BY_ALL else [quick[number % len(quick)]])
-        ]
+        if self.wanted == SHORT:
+            return [
+                Case(scenario, fault)
+                for number, scenario in enumerate(scenarios, start=1)
+                for fault in (quick if scenario.name == MET_BY_ALL else [quick[number % len(quick)]])
+            ]
+        once = [Case(scenario, fault) for scenario in scenarios for fault in quick]
+        calls = [(scenario, known(scenario)) for scenario in scenarios]
+        if self.wanted == ALL:
+            return [*once, *(case for scenario, run in calls for case in _in_turn(scenario, run, faults))]
+        return self._named([*once, *(case for scenario, run in calls for case in _each(scenario, run, faults))])
 
     def deaths(self, scenarios: Sequence[Scenario], known: Known, death: Death) -> list[Case]:
         """Cases that take a life of the operator each."""
-        found = [_each_call(each, known(each), [death]) for each in scenarios]
+        during = [each for each in scenarios if not death.replaced or each.name in REPLACED_DURING]
+        found = [_each(each, known(each), [death]) for each in during]
+        if self.wanted == ALL:
+            return [case for cases in found for case in cases]
         if self.wanted != SHORT:
             return self._named([case for cases in found for case in cases])
         # Each scenario dies in one way, and at another part of its work, so that together they cover it.
         sample = [cases[number * len(cases) // len(found)] for number, cases in enumerate(found) if cases]
-        if death.replaced:
-            return [case for case in sample if case.scenario.name in REPLACED_DURING]
-        return sample[death.happens :: 2]
+        return sample if death.replaced else sample[death.happens :: 2]
 
     def blind(self, fault: WatchFault) -> list[Scenario]:
         """Scenarios that are tried side by side while watches are spoiled."""
+        if self.wanted == ALL:
+            return [*SCENARIOS]
         if self.wanted == SHORT:
             return [scenario for scenario in SCENARIOS if scenario.name in WATCHED]
         return [case.scenario for case in self._named([Case(scenario, fault) for scenario in SCENARIOS])]
 
     def _named(self, cases: list[Case]) -> list[Case]:
-        return cases if self.wanted == ALL else [case for case in cases if str(case) == self.wanted]
+        return [case for case in cases if str(case) == self.wanted]
 
 
 def _is_slow(fault: Targeted) -> bool:
     return isinstance(fault, ApiFault) and fault.answer.delay > 0
 
 
-def _each_call(scenario: Scenario, reference: Reference, faults: Sequence[Targeted]) -> list[Case]:
-    """Every write with every fault; of reads that repeat themselves the first."""
-    return [
-        Case(scenario, fault, call)
-        for call in reference.calls
-        for fault in faults
-        if fault.fits(call) and (call.is_write or call.number == 1)
-    ]
+def _each(scenario: Scenario, run: Reference, faults: Sequence[Targeted]) -> list[Case]:
+    """Every call with every fault; of reads that repeat themselves the first."""
+    return [Case(scenario, fault, call) for call in _calls(run) for fault in faults if fault.fits(call)]
+
+
+def _in_turn(scenario: Scenario, run: Reference, faults: Sequence[Targeted]) -> Iterator[Case]:
+    """Every call is refused once, and its answer lost once, in ways that take turns."""
+    for number, call in enumerate(_calls(run)):
+        for happens in (False, True):
+            fitting = [fault for fault in faults if fault.happens == happens and fault.fits(call)]
+            if fitting:
+                yield Case(scenario, fitting[number % len(fitting)], call)
+
+
+def _calls(run: Reference) -> list[Call]:
+    return [call for call in run.calls if call.is_write or call.number == 1]
