@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.calls import Call
+from tests.faults.cases import TRANSIENT, Case, Outcome, Reference, Tell
 from tests.faults.catalogue import Death, Fault, WatchFault
-from tests.faults.injector import Armed, Injector, Said
+from tests.faults.injector import Armed, Injector
 from tests.faults.oracle import differences, final_state, sql_state
 from tests.faults.pgproxy import PostgresProxy
 from tests.faults.scenarios import NEXT_IMAGE, Scenario
@@ -33,65 +33,6 @@ SIDE_BY_SIDE = 40
 """Workspaces that are in work at once."""
 DYING_TOGETHER = 12
 """Workspaces that wait for the operator that is left alone: each start looks at all that there are."""
-TRANSIENT = {
-    ("Unknown", "APIServerUnavailable"),
-    ("Unknown", "Waiting"),
-    ("Unknown", "DatabaseUnavailable"),
-    ("False", "DatabaseUnavailable"),
-    ("False", "DatabaseError"),
-    ("False", "DatabaseBusy"),
-    ("False", "DatabaseForbidden"),
-    ("False", "NamespaceTerminating"),
-    ("False", "Forbidden"),
-    ("False", "Progressing"),
-    ("False", "WorkspaceNotReady"),
-    ("False", "WorkspaceDeleting"),
-    ("False", "RouteNotAccepted"),
-    ("False", "RouteWithdrawn"),
-    ("False", "Stopping"),
-    ("False", "Suspended"),
-    ("Unknown", "NotDiscovered"),
-    ("True", "WaitingForDatabase"),
-}
-"""Status and reason of what a condition may say for a while because of a fault; docs/faults.md lists them."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One fault at one call of a scenario; at the first attempt of every call that it fits without ``call``."""
-
-    scenario: Scenario
-    fault: Fault
-    call: Call | None = None
-
-    def __str__(self) -> str:
-        return f"{self.scenario}/{self.fault.name}/{self.call or 'each call once'}"
-
-
-@dataclass
-class Outcome:
-    """What came of a case."""
-
-    case: Case
-    hits: int
-    """How often the fault has happened; 0 when the call was not made."""
-    wrong: list[str]
-    """What the oracle says against it."""
-    seconds: float = 0.0
-    """Its part of the time that it took with others."""
-
-
-Tell = Callable[[Sequence[Outcome]], None]
-
-
-@dataclass
-class Reference:
-    """A run without a fault."""
-
-    calls: list[Call]
-    """Of both servers."""
-    state: Any
-    said: list[tuple[Said, ...]]
 
 
 @dataclass

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.faults.calls import Call
+from tests.faults.cases import Case, Reference
 from tests.faults.catalogue import ApiFault, Death, Targeted, WatchFault
-from tests.faults.engine import Case, Reference
 from tests.faults.scenarios import SCENARIOS, Scenario
 
 SHORT, ALL = "short", "all"

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults.engine import Outcome
+from tests.faults.cases import Outcome
 
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results" / "faults.json"
 
