@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tests.faults.cases import Outcome
 
@@ -45,15 +45,13 @@ class Report:
             count.seconds += outcome.seconds
 
     def write(self, path: Path) -> None:
-        """Write all of it, with the day."""
-        counts = {
-            scenario: {fault: {**asdict(count), "seconds": round(count.seconds, 1)} for fault, count in found.items()}
-            for scenario, found in self.counts.items()
-        }
-        whole = {
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "python": sys.version.split()[0],
-            "figures": self.figures,
-            "scenarios": counts,
-        }
+        """Write all of it; entries of a part that was not run stay as they are."""
+        whole: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"figures": {}, "scenarios": {}}
+        today = datetime.now(UTC).strftime("%Y-%m-%d")
+        for scenario, found in self.counts.items():
+            entries = whole["scenarios"].setdefault(scenario, {})
+            for fault, count in found.items():
+                entries[fault] = {**asdict(count), "seconds": round(count.seconds, 1), "date": today}
+        for figure, seconds in self.figures.items():
+            whole["figures"][figure] = {"value": seconds, "date": today}
         path.write_text(json.dumps(whole, indent=1) + "\n")
