@@ -108,7 +108,7 @@ def _engine(stage: Stage, postgres: PostgresProcess, forks: Forks, report: Repor
     injector = Injector(end, world.owner_of, lambda name, body: untrue(world, name, body))
     api = Proxy(stage.api, before=injector.before, after=injector.after)
     api.seen = injector.seen
-    with api, PostgresProxy(postgres, injector.meet_statement, injector.strike) as sql, Backstage(stage).playing():
+    with api, PostgresProxy(postgres, injector.meet_statement, injector.strike) as sql:
         engine = Engine(world, new_name("bystander"), api, sql, injector, report.note)
         with engine.life():
             world.create(engine.bystander)
@@ -121,5 +121,6 @@ def _engine(stage: Stage, postgres: PostgresProcess, forks: Forks, report: Repor
 def engine(_engine: Engine) -> Iterator[Engine]:
     """Ready to run cases; after each test the bystander must be as it was."""
     before = _engine.bystanding()
-    yield _engine
+    with Backstage(_engine.world.stage).playing():
+        yield _engine
     assert _engine.bystanding() == before

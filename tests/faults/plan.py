@@ -49,7 +49,8 @@ class Plan:
     def deaths(self, scenarios: Sequence[Scenario], known: Known, death: Death) -> list[Case]:
         """Cases that take a life of the operator each."""
         during = [each for each in scenarios if not death.replaced or each.name in REPLACED_DURING]
-        found = [_each(each, known(each), [death]) for each in during]
+        # Calls that are made side by side come in another order each time.
+        found = [sorted(_each(each, known(each), [death]), key=str) for each in during]
         if self.wanted == ALL:
             return [case for cases in found for case in cases]
         if self.wanted != SHORT:
