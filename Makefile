@@ -7,7 +7,7 @@ RUN = .venv/bin/python
 TEST_IMAGES = agentos-operator agentos-runtime agentos-postgres agentos-fake-model contour
 
 .DEFAULT_GOAL := help
-.PHONY: help up down kubeconfig test lint format bench generate
+.PHONY: help up down kubeconfig test faults lint format bench generate
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,10 @@ kubeconfig: .venv/ready  ## Print the path of the local cluster's kubeconfig, no
 test: .venv/ready  ## All tests, on servers of their own; ARGS="tests/unit -n 0" for some, in one process
 	@$(if $(ARGS),,$(RUN) -m local prepare $(TEST_IMAGES))
 	@$(RUN) -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+
+faults: .venv/ready  ## Kill, refuse and mislead the operator at every call; ARGS="-k delete" for some, docs/faults.md
+	@$(RUN) -m local prepare agentos-postgres
+	@$(RUN) -m pytest tests/faults -n 0 -v --tb=short --faults=all $(ARGS)
 
 lint: .venv/ready  ## Style, types, import rules, and that generated files are current
 	$(RUN) -m ruff check .

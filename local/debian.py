@@ -30,6 +30,7 @@ NETWORK_POLICY = ("clang-19", "llvm-19", "bpftool")
 IMAGES = ("buildah", "debootstrap", "busybox-static", "ca-certificates")
 POSTGRES = ("postgresql-15",)
 REDIS = ("redis-server",)
+CLOCK = ("faketime",)
 
 _PROGRAMS = {
     "busybox-static": "busybox",

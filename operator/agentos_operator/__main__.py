@@ -70,7 +70,11 @@ async def _serve_once(settings: Settings, liveness: str, metrics_port: int | Non
     identity = os.environ.get("POD_NAME") or socket.gethostname()
     namespace = settings.operator_service_account.namespace
     leadership = Leadership(kubernetes, settings.leader_election.name, namespace, identity)
-    databases = {server.name: PostgresServer(_server(settings, server)) for server in settings.database.servers}
+    kubernetes.may_write = leadership.may_write
+    databases = {
+        server.name: PostgresServer(_server(settings, server), may_write=leadership.may_write)
+        for server in settings.database.servers
+    }
     operator = Operator(kubernetes, databases, settings, leadership, end, _place(liveness))
     async with served(operator.metrics, urlsplit(liveness).hostname or "0.0.0.0", metrics_port):  # noqa: S104 - as above
         await handlers.run(operator, stop, liveness)

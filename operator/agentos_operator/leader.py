@@ -4,6 +4,9 @@ The Lease is written like client-go's (https://pkg.go.dev/k8s.io/client-go/tools
 a holder that could not renew in ``RENEW_SECONDS`` stops, which with a request timeout shorter than the rest of
 ``LEASE_SECONDS`` leaves no time in which two replicas write. Only durations of the own monotonic clock count, so that
 clocks which disagree do no harm.
+
+A process that was paused cannot stop in time: another replica leads when it goes on, in the middle of its work. So the
+clients ask ``may_write`` before each write.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ RENEW_SECONDS = 12
 """A leader that could not renew for this long stops, one attempt and one pause later at the most: after 20 s."""
 RETRY_SECONDS = 2.0
 """Time between attempts."""
+WRITE_SECONDS = RENEW_SECONDS + RENEW_SECONDS / 2 + RETRY_SECONDS
+"""A leader writes nothing once its last renewal is this old: as long as an unpaused one takes to stop, at the most."""
 
 
 class Leadership:
@@ -37,6 +42,7 @@ class Leadership:
         self._namespace = namespace
         self._identity = identity
         self._seen: tuple[object, float] = (None, 0.0)
+        self._renewed: float | None = None
 
     async def acquire(self) -> None:
         """Wait until this candidate leads."""
@@ -46,13 +52,16 @@ class Leadership:
 
     async def hold(self) -> None:
         """Renew until that fails for too long, then return: the caller must stop writing at once."""
-        renewed = time.monotonic()
-        while time.monotonic() - renewed < RENEW_SECONDS:
+        while self._is_fresh(RENEW_SECONDS):
             await asyncio.sleep(RETRY_SECONDS)
-            attempted = time.monotonic()
-            if await self._attempt():
-                renewed = attempted
+            # After a pause a look at the Lease could take long, while all work goes on beside it.
+            if self._is_fresh(WRITE_SECONDS):
+                await self._attempt()
         logger.error("leadership could not be renewed for %s seconds", RENEW_SECONDS)
+
+    def may_write(self) -> bool:
+        """Whether nobody else can lead at this moment."""
+        return self._is_fresh(WRITE_SECONDS)
 
     async def release(self) -> None:
         """Let the next candidate begin at once."""
@@ -63,14 +72,22 @@ class Leadership:
 
     async def _attempt(self) -> bool:
         """Whether this candidate leads after one look, and one write where that is due."""
+        attempted = time.monotonic()
         try:
             async with asyncio.timeout(RENEW_SECONDS / 2):
-                return await self._take_or_renew()
+                if not await self._take_or_renew():
+                    return False
         except Conflict:
             return False
         except (ApiError, TimeoutError) as error:
             logger.warning("the Lease could not be read or written: %s", error)
             return False
+        self._renewed = attempted
+        return True
+
+    def _is_fresh(self, seconds: float) -> bool:
+        """Whether the Lease was taken or renewed so recently."""
+        return self._renewed is not None and time.monotonic() - self._renewed < seconds
 
     async def _take_or_renew(self) -> bool:
         lease = await self._kubernetes.find(LEASE, self._name, self._namespace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -32,6 +32,10 @@ class _SimulatedLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.now
 
+    def leap(self, seconds: float) -> None:
+        """So much time has passed in which nothing was done."""
+        self._clock.now += seconds
+
 
 def simulate(course: Coroutine[Any, Any, T]) -> T:
     """Run ``course`` in a loop of its own, with simulated time."""
@@ -46,3 +50,8 @@ class LoopClock:
     def monotonic() -> float:
         """Simulated seconds."""
         return asyncio.get_running_loop().time()
+
+    @staticmethod
+    def leap(seconds: float) -> None:
+        """The process was paused for so long."""
+        cast("_SimulatedLoop", asyncio.get_running_loop()).leap(seconds)

@@ -8,7 +8,7 @@ level-based, so its queue tries again as a whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -16,7 +16,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
-from agentos_operator.clients.kinds import KINDS, SECRET, Kind
+from agentos_operator.clients.kinds import KINDS, LEASE, SECRET, Kind
 from agentos_operator.errors import ApiError, ApiUnavailable, Conflict, Forbidden, Invalid, NotFound
 from agentos_operator.naming import FIELD_MANAGER
 from agentos_operator.resources.common import Object
@@ -41,6 +41,8 @@ class Kubernetes:
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
+        self.may_write: Callable[[], bool] = lambda: True
+        """Asked before each write but those of the Lease, which decide about it."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -128,6 +130,8 @@ class Kubernetes:
         accept: str = "application/json",
     ) -> Object:
         content_type = _media_type(method, body)
+        if method != "GET" and kind is not LEASE and not self.may_write():
+            raise ApiUnavailable(f"{method} {path}: not sent, because another replica may lead by now")
         try:
             request = await self._api.param_serialize(
                 method,

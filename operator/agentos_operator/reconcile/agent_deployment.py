@@ -63,7 +63,10 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
         aspects.insert(0, replace(valid, required=not found.suspended))
     message = "The runtime answers at the address in status.url."
     conditions = build_conditions(aspects, message, deployment.meta.generation)
-    if await write_status(context.kubernetes, body, conditions, fields, context.now()):
+    try:
+        await write_status(context.kubernetes, body, conditions, fields, context.now())
+    finally:
+        # It may be written without an answer, and then the next attempt sees no difference.
         _suspect_workspace(context, key, before=body.get("status", {}).get("conditions", ()), after=conditions)
     if "host" not in fields:
         context.hosts.let_go(deployment.meta.uid)  # only now: what status names is still held

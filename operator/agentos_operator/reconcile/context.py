@@ -40,6 +40,8 @@ class Context:
     """By a Workspace's UID, when its login was last tried."""
     published: dict[str, tuple[Retained, ...]] = field(default_factory=dict)
     """By server, what the list of retained data was last seen to say."""
+    owed: set[str] = field(default_factory=set)
+    """UIDs of Workspaces that have changed without their AgentDeployments having been told for certain."""
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever rewrites that list, which all servers share."""
     autoscalers: Autoscalers = field(default_factory=Autoscalers)

@@ -64,8 +64,7 @@ async def reconcile_workspace(context: Context, key: Key) -> Again | None:
     if workspace.meta.deleting:
         aspects = [deletion_prevented(), *aspects]
     conditions = build_conditions(aspects, "Namespace, database and credentials are ready.", workspace.meta.generation)
-    if await write_status(context.kubernetes, body, conditions, report.complete(fields), context.now()):
-        await _wake_deployments(context, workspace)
+    await _tell(context, body, workspace, conditions, report.complete(fields))
     return Again(is_ready(conditions), report.within)
 
 
@@ -108,6 +107,7 @@ async def _provision_owned(
     if NETWORK_POLICY.kind in children.changed:
         context.isolation.suspected.add(workspace.meta.uid)
     if SECRET.kind in children.changed:
+        context.owed.add(workspace.meta.uid)
         await _wake_deployments(context, workspace)
     await publish_retained(context, workspace.database.server, server)
     aspects = [
@@ -236,7 +236,22 @@ def _fields(context: Context, workspace: Workspace, names: DatabaseNames, databa
     }
 
 
+async def _tell(context: Context, body: Object, workspace: Workspace, conditions: list[Object], fields: Object) -> None:
+    """Write status; AgentDeployments are woken by a change.
+
+    The write may be done without an answer, and the list of those to wake may fail: the next attempt sees no change any
+    more, so what is owed is remembered.
+    """
+    uid = workspace.meta.uid
+    owed = uid in context.owed
+    context.owed.add(uid)
+    if await write_status(context.kubernetes, body, conditions, fields, context.now()) or owed:
+        await _wake_deployments(context, workspace)
+    context.owed.discard(uid)
+
+
 async def _wake_deployments(context: Context, workspace: Workspace) -> None:
     """AgentDeployments that waited for the workspace go on at once, and pods follow its new credentials."""
     for deployment in await context.kubernetes.list(AGENT_DEPLOYMENT, workspace.namespace, {}):
         context.mark(Key(AGENT_DEPLOYMENT.kind, workspace.namespace, deployment["metadata"]["name"]))
+    context.owed.discard(workspace.meta.uid)

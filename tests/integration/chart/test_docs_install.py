@@ -18,7 +18,7 @@ from local.steps import wait_until
 from tests.integration.chart.bench import CHART, Bench
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
+    from tests.servers import PostgresProcess
 
 TEXT = (CHART.parents[1] / "docs" / "install.md").read_text()
 BLOCKS = re.findall(r"(?ms)^```(\w+)(?: (\S+))?\n(.*?)^```$", TEXT)

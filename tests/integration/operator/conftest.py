@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from tests.integration.operator.stage import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
+    from tests.servers import PostgresProcess
 
 CHART = Path(__file__).resolve().parents[3] / "charts" / "agentos"
 GATEWAY_API = ("sigs.k8s.io/gateway-api", "v1.6.1")
@@ -108,7 +109,15 @@ def stage(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stage]:
     """A database of this module's own, and an operator that can be started. No secret may have leaked in the end."""
-    folder = tmp_path_factory.mktemp("operator")
+    with staged(api_server, postgres, chart, token, tmp_path_factory.mktemp("operator")) as stage:
+        yield stage
+
+
+@contextmanager
+def staged(
+    api_server: ApiServer, postgres: PostgresProcess, chart: list[Object], token: str, folder: Path
+) -> Iterator[Stage]:
+    """A stage with a database of its own; no secret may have leaked in the end."""
     database = f"test_{uuid.uuid4().hex[:12]}"
     role, verifier = f"op_{database}", scram_verifier(ADMIN_PASSWORD)
     postgres.run(

@@ -1,18 +1,19 @@
 """Stands between the operator and the API server: counts requests, loses answers, refuses, ends the operator after a
-write. Plain HTTP towards the operator, on loopback.
+write, spoils watches. Plain HTTP towards the operator, on loopback.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import threading
 import time
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -34,6 +35,13 @@ class Request:
     method: str
     path: str
     """Without the query."""
+    body: bytes = field(default=b"", compare=False, repr=False)
+    query: str = field(default="", compare=False)
+
+    @property
+    def is_watch(self) -> bool:
+        """Whether the answer has no end."""
+        return "watch=" in self.query
 
     @property
     def is_write(self) -> bool:
@@ -50,13 +58,27 @@ class Answer:
 
     status: int | None
     headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    """Instead of a sentence that says that this was injected."""
+    delay: float = 0.0
+    """Seconds until the operator gets it; longer than its patience for a request that hangs."""
 
 
 Rule = Callable[[Request], Answer | None]
+Events = Callable[[Request, Iterable[bytes]], Iterable[bytes]]
+"""What becomes of the events of a watch, each one line; the watch ends with the last."""
 
 
 def _pass(_: Request) -> Answer | None:
     return None
+
+
+def _pass_answer(_request: Request, _status: int, _body: bytes) -> None:
+    return None
+
+
+def _pass_events(_: Request, lines: Iterable[bytes]) -> Iterable[bytes]:
+    return lines
 
 
 class Proxy:
@@ -67,6 +89,10 @@ class Proxy:
         """Asked before a request is forwarded; its answer keeps the request from the API server."""
         self.after = after
         """Asked after the API server has done as it was told; its answer replaces the real one."""
+        self.seen: Callable[[Request, int, bytes], None] = _pass_answer
+        """Told what the API server answered, before ``after`` is asked."""
+        self.events: Events = _pass_events
+        """What the operator sees of each watch."""
         self.requests: list[Request] = []
         self._last = time.monotonic()
         self.upstream = urlsplit(f"https://{api.plane.address}:{api.plane.port}")
@@ -118,48 +144,59 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def handle(self) -> None:
-            """Serve the connection; an operator that was killed leaves it as it is."""
-            with suppress(OSError):
-                super().handle()
+            """Serve the connection over one to the API server; an operator that was killed leaves it as it is."""
+            self._upstream = http.client.HTTPSConnection(
+                proxy.upstream.hostname or "", proxy.upstream.port, context=proxy.tls
+            )
+            try:
+                with suppress(OSError):
+                    super().handle()
+            finally:
+                self._upstream.close()
 
         def log_message(self, format: str, *args: object) -> None:
             """The tests look at ``requests``."""
 
         def _serve(self) -> None:
-            request = Request(self.command, urlsplit(self.path).path)
+            target = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            request = Request(self.command, target.path, body, target.query)
             proxy.note(request)
             if (answer := proxy.before(request)) is not None:
                 self._answer(answer)
                 return
-            upstream = http.client.HTTPSConnection(
-                proxy.upstream.hostname or "", proxy.upstream.port, context=proxy.tls
-            )
             try:
-                headers = {key: value for key, value in self.headers.items() if key.lower() not in _HOP}
-                upstream.request(self.command, self.path, body or None, headers)
-                response = upstream.getresponse()
-                if (answer := proxy.after(request)) is not None:
-                    response.read()
-                    self._answer(answer)
-                elif "watch=" in self.path:
-                    self._stream(response)
-                else:
-                    self._relay(response.status, response.getheader("Content-Type", ""), response.read())
+                self._forward(request)
             except (OSError, http.client.HTTPException, ValueError):
+                self._upstream.close()
                 self.close_connection = True
-            finally:
-                upstream.close()
+
+        def _forward(self, request: Request) -> None:
+            headers = {key: value for key, value in self.headers.items() if key.lower() not in _HOP}
+            self._upstream.request(self.command, self.path, request.body or None, headers)
+            with self._upstream.getresponse() as response:
+                if request.is_watch and response.status == 200:
+                    self._stream(request, response)
+                    return
+                text = response.read()
+            proxy.seen(request, response.status, text)
+            if (answer := proxy.after(request)) is not None:
+                self._answer(answer)
+            else:
+                self._relay(response.status, response.getheader("Content-Type", ""), text)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
         def _answer(self, answer: Answer) -> None:
+            time.sleep(answer.delay)
             if answer.status is None:
                 self.close_connection = True
-                self.connection.close()
+                with suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)
                 return
-            text = json.dumps({"kind": "Status", "status": "Failure", "message": "injected", "code": answer.status})
-            self._relay(answer.status, "application/json", text.encode(), answer.headers)
+            said = {"kind": "Status", "status": "Failure", "message": "injected", "code": answer.status}
+            text = json.dumps(said).encode() if answer.body is None else answer.body
+            self._relay(answer.status, "application/json", text, answer.headers)
 
         def _relay(self, status: int, media: str, body: bytes, extra: tuple[tuple[str, str], ...] = ()) -> None:
             self.send_response(status)
@@ -168,14 +205,23 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def _stream(self, response: http.client.HTTPResponse) -> None:
+        def _stream(self, request: Request, response: http.client.HTTPResponse) -> None:
             self.send_response(response.status)
             self.send_header("Content-Type", response.getheader("Content-Type", ""))
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            while chunk := response.read1(65536):
-                self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+            for line in proxy.events(request, _lines(response)):
+                self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
                 self.wfile.flush()
             self.wfile.write(b"0\r\n\r\n")
+            # The API server has more to say on this connection.
+            self._upstream.close()
 
     return Handler
+
+
+def _lines(response: http.client.HTTPResponse) -> Iterable[bytes]:
+    rest = b""
+    while chunk := response.read1(65536):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line + b"\n" for line in whole)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 import yaml
@@ -28,7 +28,7 @@ from local.controlplane import free_ports
 from tests.integration.apiserver import ApiServer, Object, eventually
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
+    from tests.servers import PostgresProcess
 
 SYSTEM_NAMESPACE = "agentos-system"
 ACCOUNT = "agentos-operator"
@@ -99,11 +99,42 @@ def condition(body: Object | None, type_: str = "Ready") -> Object:
     return next((each for each in found if each["type"] == type_), {})
 
 
+class Process(Protocol):
+    """A process, however it was started."""
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once there is one."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send it."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+
+
+Launch = Callable[[Sequence[str], Mapping[str, str], Path], Process]
+"""Starts the operator with these arguments and these variables on top, its output in a file."""
+
+
+def launch(arguments: Sequence[str], environment: Mapping[str, str], log_file: Path) -> Process:
+    """The operator as its image starts it."""
+    # It must not outlive the tests, however these end.
+    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "agentos_operator", *arguments]
+    with log_file.open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment})
+
+
 @dataclass
 class OperatorProcess:
     """One replica, running."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     log_file: Path
     identity: str
 
@@ -150,6 +181,7 @@ class Stage:
     """The chart's, completed with the place of the credentials."""
     token: str = field(repr=False)
     """Of the operator's ServiceAccount."""
+    launch: Launch = launch
     started: list[OperatorProcess] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set, repr=False)
     """Every secret value that was ever seen."""
@@ -157,27 +189,26 @@ class Stage:
     # The operator
 
     def start(
-        self, *, wait: bool = True, server: str | None = None, identity: str = "operator-0", **changes: Any
+        self,
+        *,
+        wait: bool = True,
+        server: str | None = None,
+        identity: str = "operator-0",
+        token: str | None = None,
+        **changes: Any,
     ) -> OperatorProcess:
-        """Run the operator with ``changes`` to its configuration; ``server`` is where it finds the API server."""
+        """Run the operator with ``changes`` to its configuration; ``server`` is where it finds the API server.
+
+        With a ``token`` of its own the API server can tell it from other replicas.
+        """
         number = len(self.started)
         config = self.folder / f"config-{number}.yaml"
         config.write_text(yaml.safe_dump({**self.configuration, **changes}))
-        kubeconfig = self._kubeconfig(server)
+        kubeconfig = self._kubeconfig(server, token or self.token)
         log_file = self.folder / f"operator-{number}.log"
         (port,) = free_ports(1)
-        with log_file.open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    # It must not outlive the tests, however these end.
-                    *("setpriv", "--pdeathsig", "KILL"),
-                    *(sys.executable, "-m", "agentos_operator", "--config", config),
-                    *("--liveness", f"http://127.0.0.1:{port}/healthz"),
-                ],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "KUBECONFIG": str(kubeconfig), "POD_NAME": identity},
-            )
+        arguments = ["--config", str(config), "--liveness", f"http://127.0.0.1:{port}/healthz"]
+        process = self.launch(arguments, {"KUBECONFIG": str(kubeconfig), "POD_NAME": identity}, log_file)
         operator = OperatorProcess(process, log_file, identity)
         self.started.append(operator)
         if wait:
@@ -193,11 +224,11 @@ class Stage:
         finally:
             operator.kill()
 
-    def _kubeconfig(self, server: str | None) -> Path:
+    def _kubeconfig(self, server: str | None, token: str) -> Path:
         document = yaml.safe_load(self.api.kubeconfig.read_text())
         if server:
             document["clusters"][0]["cluster"] = {"server": server}
-        document["users"][0]["user"] = {"token": self.token}
+        document["users"][0]["user"] = {"token": token}
         path = self.folder / f"kubeconfig-{uuid.uuid4().hex}"
         path.write_text(yaml.safe_dump(document))
         return path
@@ -232,7 +263,7 @@ class Stage:
             if deployment["status"]["observedGeneration"] != deployment["metadata"]["generation"]:
                 self.roll_out(place, name)
             route = self.api.get("HTTPRoute", name, place)
-            if route is not None and route["metadata"]["generation"] != _answered_generation(route):
+            if route is not None and route["metadata"]["generation"] != answered_generation(route):
                 self.accept_route(place, name)
 
         return self.wait_for("AgentDeployment", name, place, meanwhile=follow)
@@ -442,7 +473,7 @@ class Stage:
             self.api.delete("Workspace", name)
 
 
-def _answered_generation(route: Object) -> int:
+def answered_generation(route: Object) -> int:
     """The newest generation of a route that a gateway has answered for; 0 for none."""
     parents = route.get("status", {}).get("parents", ())
     said = [each["observedGeneration"] for parent in parents for each in parent["conditions"]]

@@ -14,7 +14,7 @@ from tests.integration.apiserver import Object
 from tests.integration.operator.stage import ADMIN_PASSWORD, OperatorProcess, Stage, condition, new_name
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess, TlsPostgres
+    from tests.servers import PostgresProcess, TlsPostgres
 
 NETWORK = {"cidrs": ["127.0.0.1/32"]}
 ROLE = "agentos_operator"

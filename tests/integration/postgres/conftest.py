@@ -25,7 +25,7 @@ from agentos_operator.clients.postgres.settings import admin_credentials
 from agentos_operator.database_names import database_names
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
+    from tests.servers import PostgresProcess
 
 Postgres = Callable[[int], "PostgresProcess"]
 _ADMIN_PASSWORD = "planted-operator-password"

@@ -23,8 +23,8 @@ from agentos_operator.clients.postgres import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
     from tests.integration.postgres.conftest import Tenant
+    from tests.servers import PostgresProcess
 
 _DOCS = Path(__file__).resolve().parents[3] / "docs"
 _BLOCK = re.compile(r"```sql\n(.*?)```", re.DOTALL)

@@ -22,11 +22,14 @@ from agentos_operator.clients.postgres import (
     WorkspaceDatabase,
     new_credential,
 )
+from agentos_operator.clients.postgres.catalog import gather
+from agentos_operator.clients.postgres.connection import Session
 from agentos_operator.clients.postgres.credentials import scram_verifier
+from agentos_operator.clients.postgres.sessions import join
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
     from tests.integration.postgres.conftest import Admin, Tenant
+    from tests.servers import PostgresProcess
 
 
 class Wire:
@@ -210,3 +213,38 @@ async def test_no_password_reaches_the_servers_log(
     log = postgres.log
     assert tenant.desired.names.login_a in log
     assert tenant.credential.password not in log
+
+
+async def test_a_replica_that_may_not_lead_any_more_changes_nothing(settings: ServerSettings, tenant: Tenant) -> None:
+    desired = dataclasses.replace(tenant.desired, connection_limit=7)
+    paused = PostgresServer(settings, may_write=lambda: False)
+    for changed in (
+        paused.ensure_workspace(desired, tenant.credentials),
+        paused.retain_workspace(desired.names, desired.uid),
+        paused.drop_workspace(desired.names, desired.uid),
+    ):
+        with pytest.raises(DatabaseUnavailable, match="another replica may lead"):
+            await changed
+    await paused.close()
+    tenant.connect().close()
+
+
+@pytest.mark.parametrize("how", ["ensure", "retain"])
+async def test_roles_that_were_joined_to_end_sessions_are_left_even_after_a_cut_in_between(
+    server: PostgresServer, tenant: Tenant, admin: Admin, how: str
+) -> None:
+    desired, logins = tenant.desired, [tenant.desired.names.login_a]
+
+    async def join_and_be_cut_off(session: Session) -> None:
+        await join(session, await gather(session, server.settings.database, desired.names), logins)
+
+    await server.run(join_and_be_cut_off)
+    if how == "ensure":
+        await server.ensure_workspace(desired, tenant.credentials)
+    else:
+        await server.retain_workspace(desired.names, desired.uid)
+    joined = (
+        "SELECT count(*) FROM pg_auth_members WHERE member = grantor"
+        " AND roleid IN (SELECT oid FROM pg_roles WHERE rolname = ANY (%s))"
+    )
+    assert admin.value(joined, [*desired.names.roles]) == 0

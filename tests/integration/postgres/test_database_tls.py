@@ -22,7 +22,7 @@ from local.postgres import PASSWORD, SUPERUSER
 from tests.integration.postgres.conftest import new_workspace
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess, TlsPostgres
+    from tests.servers import PostgresProcess, TlsPostgres
 
 POD_FILE = "/etc/agentos-database/ca.crt"
 

@@ -34,7 +34,7 @@ from tests.integration.postgres.test_ensure_workspace import DRIFT
 from tests.integration.postgres.test_remove_workspace import EVERYTHING
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
+    from tests.servers import PostgresProcess
 
 MODES = ("Schema", "Database")
 

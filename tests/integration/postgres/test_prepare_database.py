@@ -18,8 +18,8 @@ from agentos_operator.clients.postgres import (
 from agentos_operator.database_names import tenants_role
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
     from tests.integration.postgres.conftest import Admin, Tenant
+    from tests.servers import PostgresProcess
 
 
 @pytest.fixture

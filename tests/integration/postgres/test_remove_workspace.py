@@ -16,8 +16,8 @@ from agentos_operator.clients.postgres.connection import Session
 from agentos_operator.clients.postgres.workspace import marker
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import PostgresProcess
     from tests.integration.postgres.conftest import Admin, Tenant
+    from tests.servers import PostgresProcess
 
 EVERYTHING = """
 CREATE TABLE parent (id int PRIMARY KEY, body text) PARTITION BY RANGE (id);

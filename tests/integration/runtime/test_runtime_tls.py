@@ -12,7 +12,7 @@ from tests.integration.apiserver import eventually
 from tests.integration.runtime.conftest import Database, Process, agent, pod_environ, start_runtime, write_spec
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import TlsPostgres
+    from tests.servers import TlsPostgres
 
 
 @pytest.fixture(scope="module")

@@ -217,3 +217,23 @@ def test_a_path_is_where_the_api_server_has_the_object(
 
 def test_every_kind_is_found_by_its_name() -> None:
     assert all(kind.kind == name for name, kind in KINDS.items())
+
+
+async def test_a_replica_that_may_not_lead_any_more_sends_no_write_but_to_the_lease(
+    client: Kubernetes, remote: Remote
+) -> None:
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "x", "namespace": "y"}}
+    client.may_write = lambda: False
+    for write in (
+        client.apply(SECRET_BODY),
+        client.create(SECRET_BODY),
+        client.replace(SECRET_BODY),
+        client.amend(SECRET_BODY, []),
+        client.delete(SECRET, "s", "ws-acme", "uid"),
+    ):
+        with pytest.raises(ApiUnavailable, match="another replica may lead"):
+            await write
+    assert remote.requests == []
+    await client.replace(lease)
+    await client.get(SECRET, "s", "ws-acme")
+    assert [method for method, *_ in remote.requests] == ["PUT", "GET"]

@@ -189,6 +189,28 @@ def test_hold_returns_well_before_anybody_else_may_lead_when_the_api_server_fall
     assert RENEW_SECONDS <= simulate(play()) < LEASE_SECONDS * 0.75
 
 
+def test_a_leader_that_was_paused_writes_nothing_and_does_not_wait_for_a_look_at_the_lease() -> None:
+    """A pause looks to the process as if its clock had leapt, in the middle of whatever it was doing."""
+
+    async def play() -> float:
+        server = LeaseServer()
+        client = server.client()
+        first = candidate(client, "a")
+        assert not first.may_write(), "it does not lead yet"
+        await first.acquire()
+        assert first.may_write()
+        hold = asyncio.create_task(first.hold())
+        await asyncio.sleep(RETRY_SECONDS / 2)
+        cast("_Connection", client).delay = RENEW_SECONDS
+        LoopClock.leap(2 * LEASE_SECONDS)
+        assert not first.may_write()
+        went_on = LoopClock.monotonic()
+        await hold
+        return LoopClock.monotonic() - went_on
+
+    assert simulate(play()) <= RETRY_SECONDS
+
+
 def test_hold_survives_failures_that_are_shorter_than_its_patience(caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
         server = LeaseServer()

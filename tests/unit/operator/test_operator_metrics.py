@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 import yaml
+from kubernetes.aio.client.api_client import ApiClient
 from prometheus_client import generate_latest
 
 from agentos_operator import __main__ as program
+from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.desired.network_policy import build_openings
 from agentos_operator.desired.surroundings import configured_surroundings
 from agentos_operator.errors import SettingsError
@@ -131,8 +133,8 @@ async def test_a_port_that_is_taken_is_an_error_that_names_the_option() -> None:
 def test_the_process_serves_them_while_it_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     port, scraped = free_port(), []
 
-    async def no_cluster() -> object:
-        return object()
+    async def no_cluster() -> Kubernetes:
+        return Kubernetes(cast("ApiClient", object()))
 
     async def watching(_: Operator, stop: asyncio.Event, liveness: str) -> None:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:

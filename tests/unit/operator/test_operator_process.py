@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 from kopf._cogs.clients.errors import APIForbiddenError, APINotFoundError
+from kubernetes.aio.client.api_client import ApiClient
 
 from agentos_operator import __main__ as process
 from agentos_operator.clients.kubernetes import Kubernetes
@@ -30,7 +31,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
             raise error
 
     async def connect() -> Kubernetes:
-        return cast("Kubernetes", object())
+        return Kubernetes(cast("ApiClient", object()))
 
     monkeypatch.setattr("agentos_operator.main.run", run)
     monkeypatch.setattr(process, "connect", connect)

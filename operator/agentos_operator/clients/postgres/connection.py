@@ -29,6 +29,8 @@ from agentos_operator.clients.postgres.settings import ServerSettings, admin_cre
 T = TypeVar("T")
 Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Row]
+MayWrite = Callable[[], bool]
+"""Whether this replica leads at this moment."""
 
 _MAX_AGE_SECONDS = 900.0
 _ATTEMPTS = 3
@@ -41,8 +43,9 @@ _STATEMENTS_PER_TIMEOUT = 20
 class Session:
     """Statements on one connection, each with a deadline on our side of the wire too."""
 
-    def __init__(self, connection: Connection, settings: ServerSettings) -> None:
+    def __init__(self, connection: Connection, settings: ServerSettings, may_write: MayWrite) -> None:
         self._connection = connection
+        self._may_write = may_write
         self._timeout = settings.statement_timeout
         self._born = time.monotonic()
         self._used = False
@@ -70,6 +73,8 @@ class Session:
 
         https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
         """
+        if statements and not self._may_write():
+            raise DatabaseUnavailable("nothing was sent to PostgreSQL, because another replica may lead by now")
         if statements:
             with self._deadline(len(statements)):
                 await self._connection.execute(sql.SQL(";\n").join(statements), prepare=False)
@@ -105,11 +110,20 @@ class Session:
 class Connections:
     """At most ``max_connections`` sessions, handed out to one operation at a time.
 
-    With ``slots`` the bound is shared with others; without ``keep`` a session ends with its operation.
+    With ``slots`` the bound is shared with others; without ``keep`` a session ends with its operation. ``may_write`` is
+    asked before each write.
     """
 
-    def __init__(self, settings: ServerSettings, slots: asyncio.Semaphore | None = None, *, keep: bool = True) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        may_write: MayWrite,
+        slots: asyncio.Semaphore | None = None,
+        *,
+        keep: bool = True,
+    ) -> None:
         self._settings = settings
+        self._may_write = may_write
         self._idle: list[Session] = []
         self._slots = slots or asyncio.Semaphore(settings.max_connections)
         self._keep = keep
@@ -149,7 +163,7 @@ class Connections:
                 return session
             await session.close()
         user, password = admin_credentials(self._settings)
-        return Session(await connect(self._settings, user, password), self._settings)
+        return Session(await connect(self._settings, user, password), self._settings, self._may_write)
 
     async def _give_back(self, session: Session) -> None:
         if self._keep and session.usable:

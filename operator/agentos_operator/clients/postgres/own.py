@@ -34,9 +34,9 @@ class OwnDatabase(PostgresServer):
     """The database of one workspace on ``server``; made for one reconciliation, it holds nothing between two."""
 
     def __init__(self, server: PostgresServer, names: DatabaseNames) -> None:
-        super().__init__(replace(server.settings, database=names.database))
+        super().__init__(replace(server.settings, database=names.database), may_write=server.may_write)
         self._server = server
-        self._connections = Connections(self.settings, server.own_slots, keep=False)
+        self._connections = Connections(self.settings, server.may_write, server.own_slots, keep=False)
         self._own_warnings: tuple[str, ...] | None = None
 
     @property

@@ -22,6 +22,7 @@ from agentos_operator.clients.postgres.registry import Retained
 from agentos_operator.clients.postgres.sessions import busy, end_transactions, join
 from agentos_operator.clients.postgres.settings import ServerSettings
 from agentos_operator.clients.postgres.workspace import (
+    leave_behind,
     marker,
     owned,
     retained_comment,
@@ -94,6 +95,7 @@ async def retain(
     """
     facts, alien = await _ours(session, settings, names, uid)
     await _lock_out(session, settings, names, uid, facts)
+    await session.apply(leave_behind(facts))
     comment = retained_comment(uid)
     if facts.schema and facts.schema.comment != comment:
         statements: list[sql.Composable] = []

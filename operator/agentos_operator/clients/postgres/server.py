@@ -13,7 +13,7 @@ import psycopg
 
 from agentos_operator.clients.postgres import hardening, registry, removal, restore
 from agentos_operator.clients.postgres.catalog import Facts, gather
-from agentos_operator.clients.postgres.connection import Connections, Session, connect
+from agentos_operator.clients.postgres.connection import Connections, MayWrite, Session, connect
 from agentos_operator.clients.postgres.credentials import Credential
 from agentos_operator.clients.postgres.errors import DatabaseForbidden, DatabaseNotOwned, DatabaseUnavailable
 from agentos_operator.clients.postgres.hardening import ServerFacts
@@ -55,15 +55,22 @@ class PostgresServer:
     All methods raise the errors drawn in ``errors`` and nothing else of their own.
     """
 
-    def __init__(self, settings: ServerSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        clock: Callable[[], float] = time.monotonic,
+        may_write: MayWrite = lambda: True,
+    ) -> None:
         self.settings = settings
+        self.may_write = may_write
+        """Asked before each write."""
         self.facts: ServerFacts | None = None
         """What the last ``prepare`` found; None before the first."""
         self.retained: tuple[Retained, ...] | None = None
         """Data of deleted Workspaces on this server, as far as known; None before the first look."""
         self.own_slots = asyncio.Semaphore(settings.max_connections)
         """Bounds the connections to workspaces' own databases, which come on top of those to the shared one."""
-        self._connections = Connections(settings)
+        self._connections = Connections(settings, may_write)
         self._clock = clock
         self._due = 0.0
 

@@ -118,6 +118,7 @@ def plan(desired: WorkspaceDatabase, facts: Facts, database: str, credentials: M
         *_comments(desired, facts, credentials),
         *_settings(desired, facts, database, credentials),
         *revoked,
+        *leave_behind(facts),
         *_grant_memberships(wanted, facts),
     ]
     return Plan(tuple(statements), tuple(warnings))
@@ -261,12 +262,12 @@ def _grant_memberships(wanted: Iterable[tuple[str, str]], facts: Facts) -> Itera
 
 
 def _revoke_memberships(wanted: Iterable[tuple[str, str]], facts: Facts) -> tuple[list[sql.Composable], list[str]]:
-    """Memberships that nobody asked for; the operator's own come with CREATEROLE and stay."""
+    """Memberships that nobody asked for; the operator's own stay, which come with CREATEROLE."""
     statements: list[sql.Composable] = []
     warnings: list[str] = []
     for m in _sorted(facts.memberships):
         if m.member == facts.me or ((m.role, m.member) in wanted and not m.admin):
-            continue
+            continue  # but for those that it gave itself: ``leave_behind``
         if facts.superuser or m.grantor == facts.me or facts.version < GRANT_OPTIONS_SINCE:
             statements.append(_revoke(m, facts))
         else:
@@ -275,6 +276,14 @@ def _revoke_memberships(wanted: Iterable[tuple[str, str]], facts: Facts) -> tupl
                 f"Workspace; run as {m.grantor}: REVOKE {m.role} FROM {m.member}"
             )
     return statements, warnings
+
+
+def leave_behind(facts: Facts) -> list[sql.Composable]:
+    """The operator leaves roles that it joined to end a tenant's sessions, and was cut off before it could leave.
+
+    Those that it is given with CREATEROLE come from another grantor.
+    """
+    return [_revoke(m, facts) for m in _sorted(facts.memberships) if m.member == m.grantor == facts.me]
 
 
 def _revoke(m: Membership, facts: Facts) -> sql.Composable:

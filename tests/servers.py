@@ -1,6 +1,6 @@
-"""A real PostgreSQL and a real API server for the integration tests, away from whatever ``make up`` started.
+"""A real PostgreSQL and a real API server for all tests that want one, away from whatever ``make up`` started.
 
-Each is started when a test first asks for it, once per session.
+Each is started when a test first asks for it, once per session; ``conftest`` makes them known.
 """
 
 from __future__ import annotations
@@ -72,9 +72,12 @@ def tls_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsPostgr
 
 @pytest.fixture(scope="session")
 def api_server() -> Iterator[ApiServer]:
-    """An API server that has our CRDs, without nodes; tests share it, so each makes names of its own."""
+    """An API server that has our CRDs, without nodes; tests share it, so each makes names of its own.
+
+    It notes every write, so that a test can show who wrote when.
+    """
     binary = toolchain.ensure(["kubectl"])["kubectl"]
-    with controlplane.running() as plane:
+    with controlplane.running(audited=True) as plane:
         server = ApiServer(plane, binary, Api(plane.kubeconfig("admin")))
         server.install_crds()
         yield server
