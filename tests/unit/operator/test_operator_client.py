@@ -29,12 +29,16 @@ class Remote:
         self.requests: list[tuple[str, str, dict[str, str], str, Object | None]] = []
         self.answer: tuple[int, str] | None = 200, "{}"
         """Status and text; None closes the connection instead."""
+        self.to_get: tuple[int, str] | None = None
+        """Answers what is read in another way."""
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()
         content_type = request.headers.get("Content-Type", "")
         body = json.loads(text) if text else None
         self.requests.append((request.method, request.path, dict(request.query), content_type, body))
+        if request.method == "GET" and self.to_get is not None:
+            return web.Response(status=self.to_get[0], text=self.to_get[1], content_type="application/json")
         if self.answer is None:
             assert request.transport is not None
             request.transport.close()
@@ -184,12 +188,28 @@ async def test_a_deletion_names_the_uid_so_that_a_namesake_survives(client: Kube
     assert body["preconditions"] == {"uid": "uid-1"}
 
 
-@pytest.mark.parametrize("status", [404, 409])
-async def test_deleting_what_is_gone_or_is_another_by_now_is_done(
-    client: Kubernetes, remote: Remote, status: int
-) -> None:
-    remote.refuse(status)
+async def test_deleting_what_is_gone_is_done(client: Kubernetes, remote: Remote) -> None:
+    remote.refuse(404)
     await client.delete(NAMESPACE, "ws-acme", None, "uid-1")
+
+
+@pytest.mark.parametrize(
+    "live", [(404, "{}"), (200, '{"metadata": {"uid": "uid-2"}}')], ids=["gone by now", "another by now"]
+)
+async def test_a_conflict_about_what_is_not_the_same_any_more_is_done(
+    client: Kubernetes, remote: Remote, live: tuple[int, str]
+) -> None:
+    remote.refuse(409)
+    remote.to_get = live
+    await client.delete(NAMESPACE, "ws-acme", None, "uid-1")
+
+
+async def test_a_conflict_about_what_is_still_there_is_told(client: Kubernetes, remote: Remote) -> None:
+    """Whoever took it for gone would leave a route that still leads to a suspended runtime."""
+    remote.refuse(409)
+    remote.to_get = 200, '{"metadata": {"uid": "uid-1"}}'
+    with pytest.raises(Conflict):
+        await client.delete(NAMESPACE, "ws-acme", None, "uid-1")
 
 
 async def test_a_list_selects_by_all_labels_and_gives_whole_objects(client: Kubernetes, remote: Remote) -> None:
