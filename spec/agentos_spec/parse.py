@@ -19,6 +19,7 @@ from agentos_spec.limits import parse_limits
 from agentos_spec.model import Limits, Spec
 from agentos_spec.node import Node
 from agentos_spec.references import check_references
+from agentos_spec.schedules import parse_schedules
 from agentos_spec.workflows import parse_workflow
 
 T = TypeVar("T")
@@ -78,12 +79,14 @@ class _Reading:
         if top is None:
             return Spec("")
         name = self.attempt(lambda: _metadata_name(top["metadata"])) or ""
-        have = self.attempt(lambda: top["spec"].fields(["agents"], [*_OPERATORS, "teams", "workflows", "limits"])) or {}
+        optional = [*_OPERATORS, "teams", "workflows", "schedules", "limits"]
+        have = self.attempt(lambda: top["spec"].fields(["agents"], optional)) or {}
         return Spec(
             name=name,
             agents=self._all(have, "agents", parse_agent),
             teams=self._all(have, "teams", parse_team),
             workflows=self._all(have, "workflows", parse_workflow),
+            schedules=self.attempt(lambda: parse_schedules(have["schedules"])) or () if "schedules" in have else (),
             limits=self.attempt(lambda: parse_limits(have["limits"])) or Limits() if "limits" in have else Limits(),
         )
 

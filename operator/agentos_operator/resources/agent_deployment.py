@@ -8,7 +8,7 @@ from typing import Any
 
 from agentos_operator.resources.common import Meta, Owner, SecretKey, parse_meta, quantities
 
-_CONTENT = ("agents", "teams", "workflows", "limits")
+_CONTENT = ("agents", "teams", "workflows", "schedules", "limits")
 _MODELS = ("model", "reasoningModel", "parserModel", "outputModel", "followupModel")
 """Fields of agents and teams that name a model; fallbackModels names several."""
 
@@ -64,7 +64,7 @@ class AgentDeployment:
     env: tuple[EnvironmentVariable, ...]
     redis: Redis | None
     content: Mapping[str, Any]
-    """What the runtime compiles, untouched: agents, teams, workflows and limits, as far as the spec has them."""
+    """What the runtime compiles, untouched: agents, teams, workflows, schedules and limits, as far as the spec has them."""
     content_keys: tuple[SecretKey, ...]
     """Secrets that models and MCP servers name, without repetition, in a stable order."""
     tracing: Tracing | None = None
