@@ -20,8 +20,8 @@ _FAR = 366 * 9
 """Days in which every time that ever comes has come: a 29th of February may be eight years away."""
 _AROUND = timedelta(hours=4)
 """More than any clock is ever put back or forward."""
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_WEEKDAYS = "sun mon tue wed thu fri sat".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 _Fitting = Callable[[Iterator[datetime]], datetime | None]
 _PART = re.compile(r"(?:(\*)|([a-z]{3}|\d{1,2})(?:-([a-z]{3}|\d{1,2}))?)(?:/(\d{1,2}))?")
 
@@ -56,7 +56,7 @@ class _Field:
         low = self.low if every else self.number(first)
         open_ended = every or (step and last is None)
         high = self.high if open_ended else self.number(last or first)
-        if low > high or step == "0" or step == "00":
+        if low > high or step in {"0", "00"}:
             raise ValueError(f"{part!r} holds no {self.name}; a range goes upward, and a step is at least 1")
         return range(low, high + 1, int(step or 1))
 
