@@ -64,7 +64,7 @@ class AgentDeployment:
     env: tuple[EnvironmentVariable, ...]
     redis: Redis | None
     content: Mapping[str, Any]
-    """What the runtime compiles, untouched: agents, teams, workflows, schedules, limits, as far as the spec has them."""
+    """What the runtime compiles, untouched: agents, teams, workflows, schedules, limits; whatever the spec has."""
     content_keys: tuple[SecretKey, ...]
     """Secrets that models and MCP servers name, without repetition, in a stable order."""
     tracing: Tracing | None = None

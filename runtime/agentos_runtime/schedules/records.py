@@ -7,9 +7,10 @@ so belongs to a process that died, and any other takes it over with the session 
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,15 +47,16 @@ class Declared:
 
     key: str
     spec: ScheduleSpec
-    next_run_at: int | None
+    next_run_at: float
 
 
 class Records:
     """The rows of one deployment's schedules."""
 
-    def __init__(self, engine: AsyncEngine, schema: str, deployment: str) -> None:
+    def __init__(self, engine: AsyncEngine, schema: str, deployment: str, now: Callable[[], float] = time.time) -> None:
         metadata = MetaData(schema=schema or None)
         self._engine = engine
+        self.now = now
         self._prefix = f"{deployment}."
         self._schedules = Table("agno_schedules", metadata, *_schedule_columns())
         self._firings = Table("agno_schedule_runs", metadata, *_firing_columns())
@@ -77,7 +79,7 @@ class Records:
             return {each.key: await self._declare(connection, each) for each in declared}
 
     async def _declare(self, connection: AsyncConnection, declared: Declared) -> int:
-        table, now = self._schedules, int(time.time())
+        table, now = self._schedules, int(self.now())
         wanted = _row(declared)
         stored = (await connection.execute(select(table).where(table.c.id == declared.key))).mappings().first()
         if stored is None:
@@ -99,17 +101,14 @@ class Records:
             .values(enabled=False, next_run_at=None, disabled_reason=NO_LONGER)
         )
 
-    async def take(self, key: str, due: int, following: int | None) -> Firing | None:
-        """The firing of a time; None where another replica has it."""
-        table = self._schedules
+    async def take(self, declared: Declared, due: int) -> Firing | None:
+        """The firing of a time, by whom the schedule stands as it is declared; None where another replica has it."""
+        table, key = self._schedules, declared.key
         async with self._engine.begin() as connection:
-            await connection.execute(
-                update(table)
-                .where(table.c.id == key, table.c.updated_at < due)
-                .values(updated_at=due, next_run_at=following)
-            )
             firing = await self._begin(connection, f"{key}.{due}", key)
             if firing:
+                seen = table.c.id == key, table.c.updated_at < due
+                await connection.execute(update(table).where(*seen).values(**_row(declared), updated_at=due))
                 await self._forget(connection, key)
             return firing
 
@@ -122,7 +121,7 @@ class Records:
         return firing
 
     async def _begin(self, connection: AsyncConnection, id_: str, key: str) -> Firing | None:
-        firing = Firing(id_, key, str(uuid.uuid4()), int(time.time()))
+        firing = Firing(id_, key, str(uuid.uuid4()), int(self.now()))
         row = self._insert(self._firings).values(
             id=id_,
             schedule_id=key,
@@ -137,7 +136,7 @@ class Records:
 
     async def _forget(self, connection: AsyncConnection, key: str) -> None:
         table = self._firings
-        old = table.c.created_at < int(time.time()) - _KEPT_SECONDS
+        old = table.c.created_at < int(self.now()) - _KEPT_SECONDS
         await connection.execute(delete(table).where(table.c.schedule_id == key, old))
 
     async def take_over(self, keys: Sequence[str], before: int) -> Firing | None:
@@ -159,7 +158,7 @@ class Records:
         taken = (
             update(table)
             .where(table.c.id == left)
-            .values(triggered_at=int(time.time()), attempt=table.c.attempt + 1)
+            .values(triggered_at=int(self.now()), attempt=table.c.attempt + 1)
             .returning(table.c.id, table.c.schedule_id, table.c.session_id, table.c.created_at, table.c.attempt)
         )
         async with self._engine.begin() as connection:
@@ -172,7 +171,7 @@ class Records:
 
     async def refused(self, firing: Firing, error: str, status: int | None = None) -> None:
         """Nothing will come of it."""
-        await self._write(firing, status="failed", completed_at=int(time.time()), error=error, status_code=status)
+        await self._write(firing, status="failed", completed_at=int(self.now()), error=error, status_code=status)
 
     async def _write(self, firing: Firing, **values: Any) -> None:
         table = self._firings
@@ -194,7 +193,7 @@ class Records:
                         (table.c.status == "paused") & ended,
                     ),
                 )
-                .values(status=case(_ENDED, value=runs.c.status), completed_at=int(time.time()))
+                .values(status=case(_ENDED, value=runs.c.status), completed_at=int(self.now()))
             )
 
 
@@ -212,12 +211,16 @@ def _row(declared: Declared) -> dict[str, Any]:
         "max_retries": 0,
         "retry_delay_seconds": 60,
         "enabled": not spec.suspended,
-        "next_run_at": declared.next_run_at,
+        "next_run_at": None if spec.suspended else _seconds(declared.next_run_at),
         "managed_by": "spec",
         "target_type": spec.kind,
         "target_id": spec.target,
         "disabled_reason": "suspended" if spec.suspended else None,
     }
+
+
+def _seconds(time: float) -> int | None:
+    return None if math.isinf(time) else int(time)
 
 
 def _schedule_columns() -> list[Column[Any]]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from agentos_runtime.schedules.records import Declared, Firing, Records
 from agentos_runtime.schedules.submission import Answer, Submission
@@ -37,20 +40,22 @@ class _Clock:
     key: str
     spec: ScheduleSpec
     cron: Cron
-    since: int = 0
-    """All times up to this one are accounted for."""
+    upcoming: float = math.inf
+    """The first time that is not accounted for."""
 
-    def due(self, now: datetime) -> int | None:
+    def account(self, until: float) -> None:
+        """All times up to this one are accounted for."""
+        self.upcoming = self.after(until)
+
+    def due(self, now: float) -> int | None:
         """The last time that has come and is not accounted for; those before it are passed over."""
-        following = self.after(self.since)
-        if following is None or following > now.timestamp():
-            return None
-        latest = self.cron.latest(now)
+        latest = self.cron.latest(datetime.fromtimestamp(now, UTC)) if self.upcoming <= now else None
         return int(latest.timestamp()) if latest else None
 
-    def after(self, seconds: float) -> int | None:
+    def after(self, seconds: float) -> float:
+        """The next time; cron comes again for ever, but a search for it ends somewhere."""
         following = self.cron.following(datetime.fromtimestamp(seconds, UTC))
-        return int(following.timestamp()) if following else None
+        return following.timestamp() if following else math.inf
 
 
 @dataclass
@@ -61,10 +66,11 @@ class Scheduler:
     records: Records
     submission: Submission
     count: Count = lambda schedule, status: None  # noqa: ARG005
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     grace_seconds: int = GRACE_SECONDS
     _clocks: list[_Clock] | None = None
     """None until what is declared stands in the database."""
+    _fails: bool = False
+    """Whether the last look failed, which is told once."""
     _task: asyncio.Task[None] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -72,18 +78,25 @@ class Scheduler:
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        while self._clocks is None or self._clocks:
+        while self.schedules or self._clocks is None:
             try:
                 await self.look()
-            except Exception:
-                # A database that is away, most likely; what stands in it is read again.
-                _LOG.warning("schedules cannot be looked after; trying again", exc_info=True)
-                self._clocks = None
+                self._fails = False
+            except Exception as error:
+                self._failed(error)
             await asyncio.sleep(self._seconds_to_next())
 
+    def _failed(self, error: Exception) -> None:
+        """A database that is away, most likely; what stands in it is read again."""
+        if not self._fails:
+            traceback = not isinstance(error, SQLAlchemyError | OSError)
+            _LOG.warning("schedules wait: %s", type(error).__name__, exc_info=traceback)
+        self._fails = True
+        self._clocks = None
+
     def _seconds_to_next(self) -> float:
-        times = [time for clock in self._clocks or () if (time := clock.after(clock.since)) is not None]
-        return min([_LOOK_SECONDS, *(max(time - self.now().timestamp(), 0.05) for time in times)])
+        now = self.records.now()
+        return min([_LOOK_SECONDS, *(max(clock.upcoming - now, 0.05) for clock in self._clocks or ())])
 
     async def look(self) -> None:
         """Begin what is due and what others left behind, and note what has ended."""
@@ -91,31 +104,27 @@ class Scheduler:
             self._clocks = await self._declare()
         for clock in self._clocks:
             await self._tick(clock)
-        keys = [self.records.key(spec) for spec in self.schedules]
-        if keys:
-            await self._take_over(keys)
-            await self.records.settle(keys)
+        await self._take_over({clock.key: clock.spec for clock in self._clocks})
+        await self.records.settle([self.records.key(spec) for spec in self.schedules])
 
     async def _declare(self) -> list[_Clock]:
-        """With suspended ones in the table and not in the result."""
+        """Those that are suspended are in the table and not in the result."""
         clocks = [_Clock(self.records.key(s), s, parse_cron(s.cron, s.timezone)) for s in self.schedules]
-        now = self.now().timestamp()
-        since = await self.records.declare(
-            Declared(clock.key, clock.spec, None if clock.spec.suspended else clock.after(now)) for clock in clocks
-        )
+        now = self.records.now()
+        until = await self.records.declare(Declared(clock.key, clock.spec, clock.after(now)) for clock in clocks)
         for clock in clocks:
-            clock.since = since[clock.key]
+            clock.account(until[clock.key])
         return [clock for clock in clocks if not clock.spec.suspended]
 
     async def _tick(self, clock: _Clock) -> None:
-        due = clock.due(self.now())
+        due = clock.due(self.records.now())
         if due is None:
             return
-        firing = await self.records.take(clock.key, due, clock.after(due))
-        clock.since = due
+        firing = await self.records.take(Declared(clock.key, clock.spec, clock.after(due)), due)
+        clock.account(due)
         if firing is None:
             return
-        if self.now().timestamp() - due > LATE_SECONDS:
+        if self.records.now() - due > LATE_SECONDS:
             await self._miss(firing, due)
         else:
             await self._fire(clock.spec, firing)
@@ -130,34 +139,35 @@ class Scheduler:
         try:
             answer = await self.submission.submit(spec, firing.session)
         except Exception:
-            _LOG.warning("a scheduled run was not accepted; trying again", extra=_extra(firing), exc_info=True)
+            _LOG.exception("a scheduled run was not accepted; trying again", extra={"schedule": firing.schedule})
             return None
         if answer.run_id:
             await self.records.accepted(firing, answer.run_id, answer.status)
             self._tell(firing, "started", "a scheduled run was accepted", run_id=answer.run_id)
         elif answer.is_final:
             await self.records.refused(firing, answer.error, answer.status)
-            self._tell(firing, "failed", "a scheduled run was refused", answered=answer.status)
+            self._tell(firing, "failed", "a scheduled run was refused", status=answer.status)
         else:
-            _LOG.warning("a scheduled run was not accepted; trying again", extra=_extra(firing, answered=answer.status))
+            self._log(logging.WARNING, firing, "a scheduled run was not accepted; trying again", status=answer.status)
             return None
         return answer
 
-    async def _take_over(self, keys: Sequence[str]) -> None:
-        """Each firing waits for its turn, however often its schedule has fired since."""
-        specs = {self.records.key(spec): spec for spec in self.schedules}
-        before = int(self.now().timestamp()) - self.grace_seconds
-        while firing := await self.records.take_over(keys, before):
-            if self.now().timestamp() - firing.since > LATE_SECONDS:
-                await self.records.refused(firing, f"nobody accepted it in {firing.attempt} attempts")
+    async def _take_over(self, specs: Mapping[str, ScheduleSpec]) -> None:
+        """Each firing is tried again by itself, however often its schedule has fired since."""
+        before = int(self.records.now()) - self.grace_seconds
+        while specs and (firing := await self.records.take_over(list(specs), before)):
+            if self.records.now() - firing.since > LATE_SECONDS:
+                await self.records.refused(firing, f"nobody accepted it in {firing.attempt - 1} attempts")
                 self._tell(firing, "failed", "a scheduled run was given up")
             else:
                 await self._fire(specs[firing.schedule], firing)
 
-    def _tell(self, firing: Firing, status: str, message: str, **more: Any) -> None:
-        level = logging.INFO if status == "started" else logging.ERROR
-        _LOG.log(level, message, extra=_extra(firing, **more))
-        self.count(firing.schedule.rpartition(".")[2], status)
+    def _tell(self, firing: Firing, outcome: str, message: str, **more: Any) -> None:
+        self._log(logging.INFO if outcome == "started" else logging.ERROR, firing, message, **more)
+        self.count(firing.schedule.rpartition(".")[2], outcome)
+
+    def _log(self, level: int, firing: Firing, message: str, **more: Any) -> None:
+        _LOG.log(level, message, extra={"schedule": firing.schedule, **more})
 
     async def execute(self, schedule: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
         """agno's `POST /schedules/{id}/trigger`, after it has judged the caller: begin a run now."""
@@ -181,7 +191,3 @@ class Scheduler:
             "session_id": firing.session,
             "error": None if started or answer is None else answer.error,
         }
-
-
-def _extra(firing: Firing, **more: Any) -> dict[str, Any]:
-    return {"schedule": firing.schedule, "firing": firing.id, **more}
