@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agentos_spec import ScheduleSpec
 
-_KEPT_SECONDS = 30 * 24 * 3600
+KEPT_SECONDS = 30 * 24 * 3600
 """What was fired longer ago is forgotten; the runs themselves stay with their sessions."""
 _ENDED = {"COMPLETED": "success", "PAUSED": "paused", "ERROR": "failed", "CANCELLED": "failed"}
 """agno's statuses of a run that came to something, and what agno's scheduler calls a firing with such a run."""
@@ -136,7 +136,7 @@ class Records:
 
     async def _forget(self, connection: AsyncConnection, key: str) -> None:
         table = self._firings
-        old = table.c.created_at < int(self.now()) - _KEPT_SECONDS
+        old = table.c.created_at < int(self.now()) - KEPT_SECONDS
         await connection.execute(delete(table).where(table.c.schedule_id == key, old))
 
     async def take_over(self, keys: Sequence[str], before: int) -> Firing | None:

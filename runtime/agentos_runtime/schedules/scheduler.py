@@ -104,8 +104,9 @@ class Scheduler:
             self._clocks = await self._declare()
         for clock in self._clocks:
             await self._tick(clock)
-        await self._take_over({clock.key: clock.spec for clock in self._clocks})
-        await self.records.settle([self.records.key(spec) for spec in self.schedules])
+        if self.schedules:
+            await self._take_over({clock.key: clock.spec for clock in self._clocks})
+            await self.records.settle([self.records.key(spec) for spec in self.schedules])
 
     async def _declare(self) -> list[_Clock]:
         """Those that are suspended are in the table and not in the result."""
