@@ -41,7 +41,7 @@ def test_the_commands_of_the_page_work_with_its_spec(
         assert len(commands) == 3
         bash = ["bash", "-c", "set -eo pipefail\n" + "\n".join(commands)]
         done = subprocess.run(
-            ["bash", "-c", script],
+            bash,
             env=variables,
             cwd=tmp_path,
             capture_output=True,

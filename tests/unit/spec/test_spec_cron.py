@@ -1,4 +1,4 @@
-"""When a cron expression comes, on clocks that are put forward and back, and what is said of one that cannot be read."""
+"""When cron comes, on clocks that are put forward and back, and what is said of what cannot be read."""
 
 from __future__ import annotations
 
