@@ -73,7 +73,7 @@ class Records:
         That is the last firing that was taken; of a schedule that is new, that was suspended or that has another time
         than it had, it is now.
         """
-        declared = list(schedules)
+        declared = sorted(schedules, key=lambda each: each.key)  # or two replicas could wait for one another
         async with self._engine.begin() as connection:
             await self._retire(connection, [each.key for each in declared])
             return {each.key: await self._declare(connection, each) for each in declared}

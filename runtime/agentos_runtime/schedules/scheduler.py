@@ -66,7 +66,7 @@ class Scheduler:
     records: Records
     submission: Submission
     count: Count = lambda schedule, status: None  # noqa: ARG005
-    grace_seconds: int = GRACE_SECONDS
+    look_seconds: float = _LOOK_SECONDS
     _clocks: list[_Clock] | None = None
     """None until what is declared stands in the database."""
     _fails: bool = False
@@ -96,7 +96,7 @@ class Scheduler:
 
     def _seconds_to_next(self) -> float:
         now = self.records.now()
-        return min([_LOOK_SECONDS, *(max(clock.upcoming - now, 0.05) for clock in self._clocks or ())])
+        return min([self.look_seconds, *(max(clock.upcoming - now, 0.05) for clock in self._clocks or ())])
 
     async def look(self) -> None:
         """Begin what is due and what others left behind, and note what has ended."""
@@ -155,7 +155,7 @@ class Scheduler:
 
     async def _take_over(self, specs: Mapping[str, ScheduleSpec]) -> None:
         """Each firing is tried again by itself, however often its schedule has fired since."""
-        before = int(self.records.now()) - self.grace_seconds
+        before = int(self.records.now()) - GRACE_SECONDS
         while specs and (firing := await self.records.take_over(list(specs), before)):
             if self.records.now() - firing.since > LATE_SECONDS:
                 await self.records.refused(firing, f"nobody accepted it in {firing.attempt - 1} attempts")

@@ -87,6 +87,11 @@ class Stage:
             found = await connection.execute(text(query.format(table)))
             return [dict(row) for row in found.mappings()]
 
+    async def rename(self, old: str, new: str) -> None:
+        table = f"{self.schema}." if self.schema else ""
+        async with self.engine.begin() as connection:
+            await connection.execute(text(f"ALTER TABLE {table}{old} RENAME TO {new}"))
+
     async def schedule(self, key: str = "support.digest") -> dict[str, Any]:
         (row,) = await self.rows(f"SELECT * FROM {{}}agno_schedules WHERE id = '{key}'")
         return row
@@ -351,6 +356,27 @@ async def test_deployments_of_a_workspace_do_not_fire_each_others_schedules(stag
     await stage.replica(deployment="sales").look()
     assert (await stage.schedule("support.digest"))["enabled"]
     assert not (await stage.schedule("sales.digest"))["enabled"]
+
+
+async def test_tables_that_are_away_are_waited_for_and_that_is_told_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stage.rename("agno_schedules", "away")
+    replica = stage.replica(HOURLY)
+    replica.look_seconds = 0.02
+    replica.start()
+    async with asyncio.timeout(30):
+        while "schedules wait" not in caplog.text:
+            await asyncio.sleep(0.05)
+        await stage.rename("away", "agno_schedules")
+        while not await stage.rows("SELECT id FROM {}agno_schedules"):
+            await asyncio.sleep(0.05)
+        stage.clock.time += HOUR
+        while not stage.agno.runs:
+            await asyncio.sleep(0.05)
+    assert replica._task
+    replica._task.cancel()
+    assert caplog.text.count("schedules wait") == 1
 
 
 async def test_old_firings_are_forgotten(stage: Stage) -> None:
