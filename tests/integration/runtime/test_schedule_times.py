@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -365,16 +366,13 @@ async def test_tables_that_are_away_are_waited_for_and_that_is_told_once(
     replica = stage.replica(HOURLY)
     replica.look_seconds = 0.02
     replica.start()
-    async with asyncio.timeout(30):
-        while "schedules wait" not in caplog.text:
-            await asyncio.sleep(0.05)
-        await stage.rename("away", "agno_schedules")
-        while not await stage.rows("SELECT id FROM {}agno_schedules"):
-            await asyncio.sleep(0.05)
-        stage.clock.time += HOUR
-        while not stage.agno.runs:
-            await asyncio.sleep(0.05)
     assert replica._task
+    await eventually(lambda: "schedules wait" in caplog.text)
+    await stage.rename("away", "agno_schedules")
+    while not await stage.rows("SELECT id FROM {}agno_schedules"):
+        assert not replica._task.done()
+    stage.clock.time += HOUR
+    await eventually(lambda: bool(stage.agno.runs))
     replica._task.cancel()
     assert caplog.text.count("schedules wait") == 1
 
@@ -388,3 +386,11 @@ async def test_old_firings_are_forgotten(stage: Stage) -> None:
     stage.clock.time += 31 * 24 * HOUR
     await replica.look()
     assert len(await stage.firings()) == 1
+
+
+async def eventually(is_true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        for _ in itertools.count():
+            if is_true():
+                return
+            await asyncio.sleep(0.05)
