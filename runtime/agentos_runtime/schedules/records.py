@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, MetaData, Table, Text, case, delete, or_, select, update
+from sqlalchemy import MetaData, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from agentos_runtime.schedules.tables import firings_table, runs_table, schedules_table
 from agentos_spec import ScheduleSpec
 
 KEPT_SECONDS = 30 * 24 * 3600
@@ -58,9 +59,9 @@ class Records:
         self._engine = engine
         self.now = now
         self._prefix = f"{deployment}."
-        self._schedules = Table("agno_schedules", metadata, *_schedule_columns())
-        self._firings = Table("agno_schedule_runs", metadata, *_firing_columns())
-        self._runs = Table("agno_runs", metadata, Column("run_id", Text), Column("status", Text))
+        self._schedules = schedules_table(metadata)
+        self._firings = firings_table(metadata)
+        self._runs = runs_table(metadata)
         self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     def key(self, spec: ScheduleSpec) -> str:
@@ -221,35 +222,3 @@ def _row(declared: Declared) -> dict[str, Any]:
 
 def _seconds(time: float) -> int | None:
     return None if math.isinf(time) else int(time)
-
-
-def _schedule_columns() -> list[Column[Any]]:
-    texts = [
-        "name",
-        "method",
-        "endpoint",
-        "cron_expr",
-        "timezone",
-        "managed_by",
-        "target_type",
-        "target_id",
-        "disabled_reason",
-    ]
-    numbers = ["timeout_seconds", "max_retries", "retry_delay_seconds", "next_run_at", "created_at", "updated_at"]
-    return [
-        Column("id", Text, primary_key=True),
-        Column("payload", JSON().with_variant(postgresql.JSONB(), "postgresql")),
-        Column("enabled", Boolean),
-        *(Column(name, Text) for name in texts),
-        *(Column(name, BigInteger) for name in numbers),
-    ]
-
-
-def _firing_columns() -> list[Column[Any]]:
-    texts = ["schedule_id", "status", "run_id", "session_id", "error"]
-    numbers = ["attempt", "triggered_at", "completed_at", "status_code", "created_at"]
-    return [
-        Column("id", Text, primary_key=True),
-        *(Column(name, Text) for name in texts),
-        *(Column(name, BigInteger) for name in numbers),
-    ]
