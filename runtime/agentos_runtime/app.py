@@ -2,7 +2,7 @@
 
 From outside to inside: observers, request id and log line, path prefix, answers to browsers' questions of origin,
 probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, the database gate,
-callers who leave, heartbeats, failed runs, the status of MCP servers, cancellations, approvals, agno.
+callers who leave, heartbeats, failed runs, the status of MCP servers, cancellations, approvals, schedules, agno.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ from agentos_runtime.http.quotas import Quotas
 from agentos_runtime.http.requests import Requests
 from agentos_runtime.http.session_states import SessionStates
 from agentos_runtime.observers import Observers
+from agentos_runtime.schedules.records import Records
+from agentos_runtime.schedules.requests import Schedules
+from agentos_runtime.schedules.scheduler import Scheduler
+from agentos_runtime.schedules.submission import Submission
 from agentos_runtime.settings import Settings
 from agentos_runtime.warmup import Warmup
 from agentos_spec import Limits, Spec
@@ -103,7 +107,7 @@ def create_app(
     claims = Claims(engine, settings.database.schema)
     shared = _shared(settings, engine) if settings.redis else None
     agno = _agent_os(settings, spec, components, database, _authorization(internal, public), queue).get_app()
-    served = _approvals(agno, spec, database, claims)
+    served = _approvals(Schedules(agno), spec, database, claims)
     if shared:
         served = shared.around(served)
     served = McpStatus(served, lambda: [s.status() for s in components.servers])
@@ -119,10 +123,15 @@ def create_app(
         warm.set()
         if shared:
             shared.start()
+        scheduler.start()
         await _read_tables(database)
 
     warmup = Warmup(served, work, public, give_up)
     gate = _gate(settings, internal, public)
+    submission = Submission(DatabaseGate(warmup, health, public), internal, settings.workspace, settings.deployment)
+    records = Records(engine, settings.database.schema, settings.deployment)
+    scheduler = Scheduler(spec.schedules, records, submission, observers.of_schedules())
+    agno.state.scheduler_executor = scheduler  # where agno's route looks that begins a run now
     app = _layers(settings, spec.limits, warmup, health, gate)
     return Application(asgi=observers.of_requests(app), warmup=warmup)
 

@@ -16,7 +16,10 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-_OURS = ("request_id", "method", "path", "status", "duration_ms", "schema", "to", "reason", "port", "host")
+_OURS = (
+    *("request_id", "method", "path", "status", "duration_ms", "schema", "to", "reason", "port", "host"),
+    *("schedule", "run_id"),
+)
 _AGNO = ("agno", "agno-team", "agno-workflow")
 _QUIET = ("httpx", "httpx2", "httpcore", "httpcore2", "uvicorn.error")
 _ECHOES = ("Validation error (422)", "HTTP exception:", "Downstream server returned")

@@ -1,10 +1,11 @@
-"""Puts metrics and traces where things happen: one object that the application calls at three moments of its life.
+"""Puts metrics and traces where things happen: one object that the application calls at a few moments of its life.
 
 With neither of them on it does nothing, and nothing of either library is imported for tracing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,16 @@ class Observers:
         if self.metrics:
             for used in components.models:
                 measure_model(used.model, used.component, used.label, self.metrics)
+
+    def of_schedules(self) -> Callable[[str, str], None]:
+        """What becomes of the times of schedules."""
+        metrics = self.metrics
+
+        def count(schedule: str, status: str) -> None:
+            if metrics:
+                metrics.firings.labels(schedule, status).inc()
+
+        return count
 
     def of_requests(self, app: App) -> App:
         """Outside of all other layers: what is asked and answered."""

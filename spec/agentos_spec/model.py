@@ -4,6 +4,7 @@ Spec
   agents      AgentSpec      one model, toolkits and MCP servers, guardrails, agno's parameters by their own names
   teams       TeamSpec       an agent of agents: its members are named by id
   workflows   WorkflowSpec   steps in an order, each run by an agent, a team or another workflow
+  schedules   ScheduleSpec   runs of any of them that a clock begins
 """
 
 from __future__ import annotations
@@ -194,6 +195,27 @@ class WorkflowSpec:
 
 
 @dataclass(frozen=True)
+class ScheduleSpec:
+    """Runs that begin at times of a clock."""
+
+    id: str
+    cron: str
+    """Five fields, read by `agentos_spec.cron`."""
+    timezone: str
+    """Whose clock: a name of the IANA database."""
+    kind: str
+    """agent, team or workflow."""
+    target: str
+    """The id of who runs."""
+    message: str
+    """What every run is asked."""
+    user: str | None = None
+    """Whose the sessions are; None for a user of the schedule's own."""
+    suspended: bool = False
+    path: str = ""
+
+
+@dataclass(frozen=True)
 class Limits:
     """What one pod takes from its callers. `spec.limits` sets the first four; the others are the same everywhere."""
 
@@ -221,6 +243,7 @@ class Spec:
     agents: tuple[AgentSpec, ...] = ()
     teams: tuple[TeamSpec, ...] = ()
     workflows: tuple[WorkflowSpec, ...] = ()
+    schedules: tuple[ScheduleSpec, ...] = ()
     limits: Limits = Limits()
 
     @property

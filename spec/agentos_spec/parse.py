@@ -19,10 +19,11 @@ from agentos_spec.limits import parse_limits
 from agentos_spec.model import Limits, Spec
 from agentos_spec.node import Node
 from agentos_spec.references import check_references
+from agentos_spec.schedules import parse_schedules
 from agentos_spec.workflows import parse_workflow
 
 T = TypeVar("T")
-_CONTENT = ("agents", "teams", "workflows", "limits")
+_CONTENT = ("agents", "teams", "workflows", "schedules", "limits")
 _OPERATORS = ("image", "replicas", "autoscaling", "resources", "env", "suspended", "routing", "observability", "events")
 """Fields of the same spec that only the operator acts on."""
 
@@ -85,6 +86,7 @@ class _Reading:
             agents=self._all(have, "agents", parse_agent),
             teams=self._all(have, "teams", parse_team),
             workflows=self._all(have, "workflows", parse_workflow),
+            schedules=self.attempt(lambda: parse_schedules(have["schedules"])) or () if "schedules" in have else (),
             limits=self.attempt(lambda: parse_limits(have["limits"])) or Limits() if "limits" in have else Limits(),
         )
 

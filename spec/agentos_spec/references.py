@@ -1,4 +1,4 @@
-"""Whether what a document names by id is in it: members of teams, and who runs the steps of workflows."""
+"""Whether what a document names by id is in it: members of teams, who runs steps of workflows, whom schedules ask."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def check_references(spec: Spec) -> None:
     for places in uses.values():
         for use in places:
             _check_exists(use, known)
+    for schedule in spec.schedules:
+        _check_exists(_Use((schedule.kind,), schedule.target, f"{schedule.path}.{schedule.kind}"), known)
     _check_cycles(uses)
     _check_size(uses)
     _check_waiting(spec, uses)

@@ -8,7 +8,7 @@ from typing import Any
 
 from agentos_operator.resources.common import Meta, Owner, SecretKey, parse_meta, quantities
 
-_CONTENT = ("agents", "teams", "workflows", "limits")
+_CONTENT = ("agents", "teams", "workflows", "schedules", "limits")
 NOT_ROLLED = ("replicas", "autoscaling", "suspended", "routing")
 """Fields that say how many pods there are and where callers find them, not what they run."""
 _MODELS = ("model", "reasoningModel", "parserModel", "outputModel", "followupModel")
@@ -76,7 +76,7 @@ class AgentDeployment:
     env: tuple[EnvironmentVariable, ...]
     redis: Redis | None
     content: Mapping[str, Any]
-    """What the runtime compiles, untouched: agents, teams, workflows and limits, as far as the spec has them."""
+    """What the runtime compiles, untouched: agents, teams, workflows, schedules, limits; whatever the spec has."""
     rolled: Mapping[str, Any]
     """The spec without what ``NOT_ROLLED`` names: what a revision consists of, and an undo brings back."""
     content_keys: tuple[SecretKey, ...]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 from agentos_runtime.asgi import App, Receive, Scope, Send, header_values, state_of
@@ -69,7 +70,7 @@ class Authentication:
         if refusal:
             await _forbidden(scope, send, refusal)
             return
-        state_of(scope).update(_state(identity, self._gate.deployment))
+        state_of(scope).update(state_for(identity, self._gate.deployment))
         _replace_authorization(scope, self._gate.internal.header_for(identity))
         await self._app(scope, receive, send)
 
@@ -92,7 +93,7 @@ def _names_another_user(scope: Scope, identity: Identity) -> bool:
     return any(name == "user_id" and value != identity.user for name, value in query)
 
 
-def _state(identity: Identity, deployment: str) -> Mapping[str, object]:
+def state_for(identity: Identity, deployment: str) -> Mapping[str, Any]:
     """What agno passes on to every run; where it is set, the caller's own values are ignored."""
     origin = {"workspace_id": identity.workspace, "deployment": deployment, "user_id": identity.user}
     state = {"workspace_id": identity.workspace, "user_id": identity.user}

@@ -56,6 +56,12 @@ class Metrics:
         )
         self.active = ActiveRuns(registry)
         self.runs = Counter("agentos_runs", "Runs that came to this status", ["agent", "status"], registry=registry)
+        self.firings = Counter(
+            "agentos_schedule_firings",
+            "Times of schedules, by what became of them",
+            ["schedule", "status"],
+            registry=registry,
+        )
         self.model_seconds = Histogram(
             "agentos_model_call_seconds",
             "Time to the end of a model's answer",

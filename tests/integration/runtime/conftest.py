@@ -198,7 +198,7 @@ def agent(model_url: str, **changes: Any) -> dict[str, Any]:
 
 
 def write_spec(folder: Path, *agents: dict[str, Any], **content: Any) -> Path:
-    """A document with these agents, and with teams, workflows or limits where they are given."""
+    """A document with these agents, and with teams, workflows, schedules or limits where they are given."""
     path = folder / "agent-deployment.yaml"
     document = {
         "apiVersion": "agentos.hyvve.io/v1alpha1",
@@ -255,8 +255,10 @@ def runtime_of(database: Database, model: Process) -> Callable[..., AbstractCont
     """Runs a runtime with other agents on the workspace's schema or on a laptop's file; see make_token."""
 
     @contextmanager
-    def run(folder: Path, *, sqlite: bool = False, **changes: Any) -> Iterator[tuple[Process, Any]]:
-        write_spec(folder, agent(model.url, **changes))
+    def run(
+        folder: Path, *, sqlite: bool = False, schedules: Sequence[dict[str, Any]] = (), **changes: Any
+    ) -> Iterator[tuple[Process, Any]]:
+        write_spec(folder, agent(model.url, **changes), schedules=list(schedules))
         laptop = {"AGENTOS_DATABASE_URL": f"sqlite:///{folder}/agentos.db", "AGENTOS_DATABASE_SCHEMA": ""}
         process = start_runtime(folder, pod_environ(folder, database, **(laptop if sqlite else {})))
         process.wait_until("/readyz")
@@ -284,9 +286,11 @@ def start(tmp_path: Path, database: Database, model: Process) -> Iterator[Callab
         limits: dict[str, Any] | None = None,
         teams: Sequence[dict[str, Any]] = (),
         workflows: Sequence[dict[str, Any]] = (),
+        schedules: Sequence[dict[str, Any]] = (),
         **environ: str,
     ) -> Process:
-        content = {"limits": limits, "teams": list(teams), "workflows": list(workflows)}
+        parts = {"teams": teams, "workflows": workflows, "schedules": schedules}
+        content = {"limits": limits} | {name: list(entries) for name, entries in parts.items()}
         write_spec(tmp_path, *(agents or (agent(model.url),)), **content)
         started.append(start_runtime(tmp_path, pod_environ(tmp_path, database, **environ)))
         return started[-1]

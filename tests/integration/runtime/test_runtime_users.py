@@ -69,12 +69,21 @@ class Household:
 
 @pytest.fixture(scope="module")
 def household(
-    tmp_path_factory: pytest.TempPathFactory, runtime_of: Callable[..., AbstractContextManager[tuple[Any, Any]]]
+    tmp_path_factory: pytest.TempPathFactory,
+    runtime_of: Callable[..., AbstractContextManager[tuple[Any, Any]]],
+    database: Any,
 ) -> Iterator[Household]:
     folder: Path = tmp_path_factory.mktemp("users")
     with runtime_of(folder) as (process, token):
         household = Household(process.url, token)
         household.ids = planted(household)
+        # As an earlier version stored it: none is taken from a caller any more.
+        payload = json.dumps({"message": PLANTED})
+        database.execute(
+            "INSERT INTO agno_schedules (id, name, method, endpoint, payload, cron_expr, timezone, timeout_seconds,"
+            f" max_retries, retry_delay_seconds, enabled, user_id, created_at) VALUES ('of-alice', '{PLANTED}', 'POST',"
+            f" '/agents/support/runs', '{payload}', '0 3 1 1 *', 'UTC', 60, 0, 60, true, 'alice', 1)"
+        )
         yield household
 
 
@@ -97,8 +106,6 @@ def planted(household: Household) -> dict[str, str]:
     learning = made(
         "POST", "/learnings", json={"learning_type": "user_profile", "content": {"name": PLANTED}, "user_id": "alice"}
     )
-    form = {"name": PLANTED, "cron_expr": "0 3 1 1 *", "endpoint": "/agents/support/runs", "method": "POST"}
-    schedule = made("POST", "/schedules", json=form | {"payload": {"message": PLANTED}})
     approval = household.of_alice(f"/approvals?run_id={waiting['run_id']}")["data"][0]["id"]
     return {
         "agent_id": "support",
@@ -108,7 +115,7 @@ def planted(household: Household) -> dict[str, str]:
         "memory_id": memory["memory_id"],
         "learning_id": learning["learning_id"],
         "approval_id": approval,
-        "schedule_id": schedule["id"],
+        "schedule_id": "of-alice",
         "user_id": "alice",
     }
 

@@ -130,6 +130,15 @@ def test_options_of_a_toolkit_are_kept_as_they_are(
     assert stored["spec"]["agents"][0]["tools"][0]["options"] == options
 
 
+@pytest.mark.parametrize("cron", ["0 9 * * mon-fri", "*/15\t8-17  1,15 JAN-mar *", "5/20 * * * 7"])
+def test_a_schedule_is_kept_as_it_is(
+    api_server: ApiServer, namespace: str, fresh_name: Callable[[], str], cron: str
+) -> None:
+    schedule = {"id": "digest", "cron": cron, "agent": "helper", "message": "What is new?"}
+    schedules = [schedule, schedule | {"id": "other", "timezone": "Europe/Berlin", "user": "alice", "suspended": True}]
+    assert api_server.create(deployment(fresh_name(), schedules=schedules))["spec"]["schedules"] == schedules
+
+
 def test_everything_but_the_server_can_change(api_server: ApiServer, fresh_name: Callable[[], str]) -> None:
     name = fresh_name()
     api_server.create(workspace(name))

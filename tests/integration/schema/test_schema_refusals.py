@@ -48,6 +48,15 @@ def mcp(sentence: str, word: str, **changes: Any) -> ParameterSet:
     return case(sentence, tools({"mcp": MCP | changes}), word)
 
 
+DIGEST = {"id": "digest", "cron": "0 9 * * mon-fri", "agent": "helper", "message": "What is new?"}
+
+
+def scheduled(sentence: str, word: str, **changes: Any) -> ParameterSet:
+    """A schedule that is refused."""
+    entry = {name: value for name, value in (DIGEST | changes).items() if value is not None}
+    return case(sentence, deployment(schedules=[entry]), word)
+
+
 MEMBER = {"kind": "User", "name": "alice@example.com", "role": "Viewer"}
 
 
@@ -553,6 +562,28 @@ DEPLOYMENTS = [
     case("a history in words", deployment(agents=[agent(addHistoryToContext="yes")]), "agents[0].addHistoryToContext"),
 ]
 
+SCHEDULES = [
+    scheduled("a schedule of nobody", "give exactly one of agent, team and workflow", agent=None),
+    scheduled("a schedule of two", "give exactly one of agent, team and workflow", team="desk"),
+    scheduled("a schedule without a time", "schedules[0].cron", cron=None),
+    scheduled("a schedule without a message", "schedules[0].message", message=None),
+    scheduled("a time of four fields", "schedules[0].cron", cron="0 9 * *"),
+    scheduled("a time of six fields", "schedules[0].cron", cron="0 0 9 * * *"),
+    scheduled("a time by a name", "schedules[0].cron", cron="@midnight"),
+    scheduled("a schedule's id in upper case", "schedules[0].id", id="Digest"),
+    scheduled("a schedule's id with a dot", "schedules[0].id", id="daily.digest"),
+    scheduled("a service account as a schedule's user", "spec.schedules[0].user", user="sa:robot"),
+    scheduled("agno's scheduler as a schedule's user", "spec.schedules[0].user", user="__scheduler__"),
+    scheduled("a mistyped field of a schedule", "spec.schedules[0].timeZone", timeZone="UTC"),
+    case("two schedules of one id", deployment(schedules=[DIGEST, DIGEST]), "spec.schedules[1]", "Duplicate value"),
+    case("an empty list of schedules", deployment(schedules=[]), "spec.schedules", "at least 1"),
+    case(
+        "a twenty-first schedule",
+        deployment(schedules=[DIGEST | {"id": f"digest-{number}"} for number in range(21)]),
+        "spec.schedules",
+        "at most 20",
+    ),
+]
 UNKNOWN = [
     case("an unknown field", workspace(displyName="x"), 'unknown field "spec.displyName"'),
     case("a field in another case", workspace(deletionpolicy="Delete"), 'unknown field "spec.deletionpolicy"'),
@@ -600,7 +631,7 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("body", "words"), [*NAMES, *WORKSPACES, *DEPLOYMENTS, *UNKNOWN])
+@pytest.mark.parametrize(("body", "words"), [*NAMES, *WORKSPACES, *DEPLOYMENTS, *SCHEDULES, *UNKNOWN])
 def test_it_is_refused_with_a_message_that_names_the_field(
     api_server: ApiServer, namespace: str, body: Object, words: tuple[str, ...]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from agentos_operator.desired.config_map import build_config_map
 from agentos_operator.resources.agent_deployment import parse_agent_deployment
 from agentos_operator.resources.common import Owner, SecretKey, is_controlled_by
 from agentos_operator.resources.secret import secret_values
@@ -93,6 +94,15 @@ def test_an_empty_value_of_a_variable_is_a_value_and_no_reference(deployment: Ob
 def test_what_an_agent_says_passes_through_untouched(deployment: Object) -> None:
     before = copy.deepcopy(deployment["spec"]["agents"])
     assert parse_agent_deployment(deployment).content["agents"] == before
+
+
+def test_schedules_pass_through_to_the_runtime_and_roll_its_pods_when_they_change(deployment: Object) -> None:
+    schedules = [{"id": "digest", "cron": "0 9 * * *", "agent": "helper", "message": "What is new?"}]
+    before = build_config_map(parse_agent_deployment(deployment), "acme")
+    deployment["spec"]["schedules"] = schedules
+    after = build_config_map(parse_agent_deployment(deployment), "acme")
+    assert yaml.safe_load(after["data"]["agent-deployment.yaml"])["spec"]["schedules"] == schedules
+    assert before["metadata"]["name"] != after["metadata"]["name"]
 
 
 def test_every_secret_that_a_model_names_has_to_exist_before_a_pod_starts(deployment: Object) -> None:

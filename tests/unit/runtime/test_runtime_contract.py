@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from agentos_runtime.settings import settings_from
 from agentos_spec import SpecError, parse_spec
 from agentos_spec.kinds import Choice, Kind, Whole, camel
 from agentos_spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
+from agentos_spec.schedules import MOST_SCHEDULES
 
 CRD = Path(__file__).parents[3] / "crds" / "agentdeployments.yaml"
 TEXTS = {
@@ -119,6 +121,20 @@ def test_the_crd_has_every_field_that_the_runtime_understands_with_the_same_boun
 def test_the_crd_has_the_types_of_steps_that_the_runtime_understands() -> None:
     step = schema_of("workflows")["items"]["properties"]["steps"]["items"]
     assert step["properties"]["type"]["enum"] == list(STEPS)
+
+
+def test_the_runtime_understands_schedules_as_the_crd_has_them() -> None:
+    schema = schema_of("schedules")
+    fields = schema["items"]["properties"]
+    texts = {"id": "daily", "cron": "0 9 * * mon-fri", "message": "hello", "timezone": "Europe/Berlin", "user": "alice"}
+    schedule: dict[str, Any] = {**texts, "suspended": True}
+    targets = {"agent": "member", "team": "team", "workflow": "workflow"}
+    assert fields.keys() == {*schedule, *targets}
+    assert schema["maxItems"] == MOST_SCHEDULES
+    assert re.fullmatch(fields["cron"]["pattern"], texts["cron"])
+    body = document()
+    body["spec"]["schedules"] = [{**schedule, "id": kind, kind: target} for kind, target in targets.items()]
+    assert [(each.kind, each.target) for each in parse_spec(body).schedules] == list(targets.items())
 
 
 def test_the_runtime_bounds_limits_as_the_crd_does() -> None:
