@@ -8,12 +8,15 @@ from agentos_spec.check import find_problems
 from agentos_spec.errors import SpecError, SpecReason
 from agentos_spec.model import (
     AgentSpec,
+    EmbedderSpec,
     GuardrailSpec,
     JsonSchema,
+    KnowledgeSpec,
     Limits,
     McpServerSpec,
     ModelSpec,
     SecretRef,
+    SourceSpec,
     Spec,
     StepSpec,
     TeamSpec,
@@ -25,12 +28,15 @@ from agentos_spec.parse import load_spec, parse_spec
 
 __all__ = [
     "AgentSpec",
+    "EmbedderSpec",
     "GuardrailSpec",
     "JsonSchema",
+    "KnowledgeSpec",
     "Limits",
     "McpServerSpec",
     "ModelSpec",
     "SecretRef",
+    "SourceSpec",
     "Spec",
     "SpecError",
     "SpecReason",

@@ -8,7 +8,7 @@ from typing import Any
 
 from agentos_operator.resources.common import Meta, Owner, SecretKey, parse_meta, quantities
 
-_CONTENT = ("agents", "teams", "workflows", "limits")
+_CONTENT = ("agents", "teams", "workflows", "knowledge", "limits")
 _MODELS = ("model", "reasoningModel", "parserModel", "outputModel", "followupModel")
 """Fields of agents and teams that name a model; fallbackModels names several."""
 
@@ -64,9 +64,11 @@ class AgentDeployment:
     env: tuple[EnvironmentVariable, ...]
     redis: Redis | None
     content: Mapping[str, Any]
-    """What the runtime compiles, untouched: agents, teams, workflows and limits, as far as the spec has them."""
+    """What the runtime compiles, untouched: agents, teams, workflows, knowledge and limits, as far as the spec has them."""
     content_keys: tuple[SecretKey, ...]
-    """Secrets that models and MCP servers name, without repetition, in a stable order."""
+    """Secrets that models, embedders and MCP servers name, without repetition, in a stable order."""
+    config_maps: Mapping[str, tuple[str, ...]]
+    """ConfigMaps whose texts are knowledge, by name; the keys that are named, none where all are."""
     tracing: Tracing | None = None
     """Where traces go; None for nowhere."""
 
@@ -107,7 +109,8 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         env=tuple(_parse_variable(variable) for variable in spec.get("env", ())),
         redis=_parse_events(spec["events"]) if "events" in spec else None,
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
-        content_keys=tuple(sorted(set(_content_keys((*spec["agents"], *spec.get("teams", ())))))),
+        content_keys=tuple(sorted(set(_all_keys(spec)))),
+        config_maps=_config_maps(spec.get("knowledge", ())),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
     )
 
@@ -128,6 +131,25 @@ def _parse_events(events: Mapping[str, Any]) -> Redis:
 
 def _secret_key(reference: Mapping[str, Any] | None) -> SecretKey | None:
     return SecretKey(reference["name"], reference["key"]) if reference else None
+
+
+def _all_keys(spec: Mapping[str, Any]) -> Iterator[SecretKey]:
+    yield from _content_keys((*spec["agents"], *spec.get("teams", ())))
+    for knowledge in spec.get("knowledge", ()):
+        if reference := knowledge["embedder"].get("apiKeySecretRef"):
+            yield SecretKey(reference["name"], reference["key"])
+
+
+def _config_maps(knowledge: Iterable[Mapping[str, Any]]) -> Mapping[str, tuple[str, ...]]:
+    """In a stable order, or pods would be replaced for nothing."""
+    named: dict[str, set[str | None]] = {}
+    for source in (source for each in knowledge for source in each.get("sources", ())):
+        if reference := source.get("configMap"):
+            named.setdefault(reference["name"], set()).add(reference.get("key"))
+    return {
+        name: () if None in keys else tuple(sorted(key for key in keys if key is not None))
+        for name, keys in sorted(named.items())
+    }
 
 
 def _content_keys(components: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
