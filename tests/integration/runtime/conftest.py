@@ -284,9 +284,10 @@ def start(tmp_path: Path, database: Database, model: Process) -> Iterator[Callab
         limits: dict[str, Any] | None = None,
         teams: Sequence[dict[str, Any]] = (),
         workflows: Sequence[dict[str, Any]] = (),
+        knowledge: Sequence[dict[str, Any]] = (),
         **environ: str,
     ) -> Process:
-        content = {"limits": limits, "teams": list(teams), "workflows": list(workflows)}
+        content = {"limits": limits, "teams": list(teams), "workflows": list(workflows), "knowledge": list(knowledge)}
         write_spec(tmp_path, *(agents or (agent(model.url),)), **content)
         started.append(start_runtime(tmp_path, pod_environ(tmp_path, database, **environ)))
         return started[-1]
