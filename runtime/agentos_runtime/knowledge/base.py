@@ -34,7 +34,7 @@ class KnowledgeUnavailable(HTTPException):
     """A search that could not be done; agno would say that nothing was found, and the model would believe it."""
 
     def __init__(self) -> None:
-        super().__init__(503, "The knowledge cannot be searched now: its embedder or the database does not answer.")
+        super().__init__(502, "The knowledge cannot be searched now: its embedder does not answer as it should.")
 
 
 class Base(Knowledge):

@@ -162,6 +162,19 @@ def token() -> Callable[..., str]:
 @pytest.fixture(scope="module")
 def database(postgres: Server) -> Iterator[Database]:
     """A workspace's schema, empty at first."""
+    with schema_of(postgres) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def in_schema_of() -> Callable[[Server], AbstractContextManager[Database]]:
+    """A workspace's schema on another server, or another one on the same."""
+    return schema_of
+
+
+@contextmanager
+def schema_of(postgres: Server) -> Iterator[Database]:
+    """A workspace's schema and login, while it is used."""
     name = f"ws_test_{secrets.token_hex(4)}"
     with postgres.connect() as connection:
         for statement in (

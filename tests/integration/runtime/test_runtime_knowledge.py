@@ -23,13 +23,19 @@ def pgvector(postgres: Any, database: Any) -> Iterator[None]:
     with postgres.connect() as connection:
         connection.execute("CREATE SCHEMA IF NOT EXISTS ext")
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA ext")
-        role = sql.Identifier(database.schema)
-        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA ext TO {}").format(role))
-        connection.execute(sql.SQL("ALTER ROLE {0} SET search_path = {0}, ext").format(role))
+    may_use_it(postgres, database)
     yield
     with postgres.connect() as connection:
         connection.execute("DROP EXTENSION vector CASCADE")
         connection.execute("DROP SCHEMA ext CASCADE")
+
+
+def may_use_it(postgres: Any, database: Any) -> None:
+    """What the operator does for each login."""
+    role = sql.Identifier(database.schema)
+    with postgres.connect() as connection:
+        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA ext TO {}").format(role))
+        connection.execute(sql.SQL("ALTER ROLE {0} SET search_path = {0}, ext").format(role))
 
 
 class Deployment:
@@ -95,7 +101,9 @@ def deploy(
     """A deployment of its own with texts in a ConfigMap, as a pod has it."""
     name = f"d-{secrets.token_hex(4)}"
 
-    def begin(texts: dict[str, str] | None = None, embedder: str = model.url, **changes: Any) -> Deployment:
+    def begin(
+        texts: dict[str, str] | None = None, embedder: str = model.url, deployment: str = "", **environ: str
+    ) -> Deployment:
         write(tmp_path, texts or {})
         sources = [{"configMap": {"name": "handbook"}}] if texts else []
         knowledge = {
@@ -109,8 +117,8 @@ def deploy(
             **({"sources": sources} if sources else {}),
             "maxResults": 1,
         }
-        agent = an_agent(knowledge="handbook", tools=[], **changes)
-        environ = {"AGENTOS_DEPLOYMENT": name, "AGENTOS_KNOWLEDGE_DIR": str(tmp_path / "knowledge")}
+        agent = an_agent(knowledge="handbook", tools=[])
+        environ |= {"AGENTOS_DEPLOYMENT": deployment or name, "AGENTOS_KNOWLEDGE_DIR": str(tmp_path / "knowledge")}
         process = start(agent, knowledge=[knowledge], **environ)
         process.wait_until("/readyz")
         return Deployment(process, token)
@@ -143,3 +151,165 @@ def test_what_changes_in_a_config_map_is_found_without_a_new_pod(
     changed = "Parcels may be returned within ninety days; the refund arrives the next day."
     write(tmp_path, {"returns.md": changed})
     deployment.until(lambda: deployment.finds("refund parcels", max_results=9) == [changed])
+
+
+def test_what_a_user_uploads_is_found_by_that_user_alone(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy({"returns.md": RETURNS})
+    deployment.loads()
+    secret = "The xylophone of alice stands in the attic."
+    content = deployment.uploads(secret, "attic.txt")
+    assert deployment.finds("xylophone attic") == [secret]
+    assert secret in deployment.answers("xylophone attic")
+    assert deployment.finds("xylophone attic", "bob") == [RETURNS]
+    assert secret not in deployment.answers("xylophone attic", "bob")
+    for method, path in (
+        ("GET", f"/knowledge/content/{content}"),
+        ("GET", f"/knowledge/content/{content}/status"),
+        ("DELETE", f"/knowledge/content/{content}"),
+        ("PATCH", f"/knowledge/content/{content}"),
+        ("POST", f"/knowledge/content/{content}/refresh"),
+    ):
+        form = {"data": {"name": "mine"}} if method == "PATCH" else {}
+        assert deployment.ask(method, path, "bob", **form).status_code == 404, path
+    names = [each["name"] for each in deployment.ask("GET", "/knowledge/content", "bob").json()["data"]]
+    assert names == ["configMap/handbook/returns.md"]
+    assert deployment.ask("DELETE", "/knowledge/content", "bob").status_code == 200
+    assert deployment.finds("xylophone attic") == [secret], "bob deleted all that he may"
+    assert deployment.finds("refund parcels") == [RETURNS], "bob deleted what belongs to all"
+    assert deployment.ask("DELETE", f"/knowledge/content/{content}").status_code == 200
+    assert deployment.finds("xylophone attic") == [RETURNS]
+
+
+def test_what_an_administrator_uploads_is_found_by_all(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy()
+    deployment.uploads(WARRANTY, "warranty", "root", ["agent_os:admin"])
+    assert deployment.finds("warranty lamps", "bob") == [WARRANTY]
+    assert WARRANTY in deployment.answers("warranty lamps", "bob")
+
+
+def test_a_text_that_comes_again_under_its_name_replaces_the_earlier_one(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy()
+    first = deployment.uploads(RETURNS, "handbook.txt")
+    changed = RETURNS.replace("thirty", "ninety")
+    assert deployment.uploads(changed, "handbook.txt") == first
+    deployment.until(lambda: deployment.finds("refund parcels", max_results=9) == [changed])
+    file = {"file": ("warranty.md", WARRANTY.encode(), "text/markdown")}
+    assert deployment.ask("POST", "/knowledge/content", files=file).status_code == 202
+    deployment.until(lambda: deployment.finds("warranty lamps") == [WARRANTY])
+
+
+@pytest.mark.parametrize(
+    ("form", "files", "status", "says"),
+    [
+        ({"url": "http://169.254.169.254/latest/meta-data"}, None, 403, "not fetched for a caller"),
+        ({"url": '"https://example.com/page"'}, None, 403, "not fetched for a caller"),
+        ({"url": "https://example.com", "text_content": "a text beside it"}, None, 403, "not fetched for a caller"),
+        ({}, {"file": ("a.pdf", b"%PDF-1.7 \xff\xfe\x00", "application/pdf")}, 415, "Only texts in UTF-8"),
+        ({}, {"file": ("a.md", b"x" * (11 * 1024 * 1024), "text/markdown")}, 413, "10485760"),
+    ],
+    ids=["a URL of the cloud's metadata", "a URL in JSON", "a URL beside a text", "no text", "too large a text"],
+)
+def test_what_is_not_taken_is_refused_at_once(
+    deploy: Callable[..., Deployment], form: dict[str, str], files: Any, status: int, says: str
+) -> None:
+    answer = deploy().ask("POST", "/knowledge/content", data=form, files=files)
+    assert (answer.status_code, says in answer.text) == (status, True), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_planted_source_is_not_fetched_by_a_refresh(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy()
+    planted = '{"_agno": {"source_url": "http://169.254.169.254/", "reader_id": "website"}}'
+    form = {"text_content": RETURNS, "name": "returns", "metadata": planted}
+    content = deployment.ask("POST", "/knowledge/content", data=form).json()["id"]
+    deployment.until(lambda: deployment.status(content)["status"] == "completed")
+    assert deployment.ask("POST", f"/knowledge/content/{content}/refresh").status_code == 400
+
+
+def test_each_right_opens_its_own_part(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy()
+    for method, path, scope in (
+        ("GET", "/knowledge/content", "knowledge:read"),
+        ("POST", "/knowledge/search", "knowledge:read"),
+        ("POST", "/knowledge/content", "knowledge:write"),
+        ("DELETE", "/knowledge/content", "knowledge:delete"),
+    ):
+        others = [each for each in SCOPES if each != scope]
+        body = {"json": {"query": "a"}} if path.endswith("search") else {}
+        assert deployment.ask(method, path, scopes=others, **body).status_code == 403, path
+
+
+def test_deployments_of_a_workspace_have_knowledge_of_their_own(
+    deploy: Callable[..., Deployment], tmp_path: Path
+) -> None:
+    first = deploy({"returns.md": RETURNS})
+    first.loads()
+    content = first.uploads(WARRANTY, "warranty")
+    second = deploy({}, deployment="another")
+    assert second.finds("refund warranty lamps parcels", max_results=9) == []
+    assert second.ask("GET", f"/knowledge/content/{content}").status_code == 404
+    assert second.ask("DELETE", f"/knowledge/content/{content}").status_code == 404
+    assert second.ask("GET", "/knowledge/content").json()["data"] == []
+
+
+def test_another_workspace_finds_nothing_of_it(
+    deploy: Callable[..., Deployment], postgres: Any, in_schema_of: Callable[[Any], Any]
+) -> None:
+    deploy({"returns.md": RETURNS}, deployment="desk").loads()
+    with in_schema_of(postgres) as theirs:
+        may_use_it(postgres, theirs)
+        url = {"AGENTOS_DATABASE_URL": theirs.url, "AGENTOS_DATABASE_SCHEMA": theirs.schema}
+        other = deploy({}, deployment="desk", **url)
+        assert other.finds("refund parcels") == []
+        assert RETURNS not in other.answers("refund parcels")
+        assert other.process.stop() == 0
+
+
+def test_replicas_load_each_text_once(deploy: Callable[..., Deployment], database: Any) -> None:
+    replicas = [deploy({"returns.md": RETURNS, "warranty.md": WARRANTY}) for _ in range(2)]
+    for replica in replicas:
+        replica.loads()
+        assert replica.finds("refund parcels warranty lamps", max_results=9) == [WARRANTY, RETURNS]
+
+
+def test_while_the_embedder_is_away_the_agent_answers_and_says_what_it_lacks(
+    deploy: Callable[..., Deployment], free_port: int, start_module: Callable[..., Any], tmp_path: Path
+) -> None:
+    deployment = deploy({"returns.md": RETURNS}, embedder=f"http://127.0.0.1:{free_port}")
+    deployment.until(lambda: deployment.told()["status"] == "failed")
+    assert "configMap/handbook/returns.md" in deployment.told()["message"]
+    assert "KnowledgeUnavailable" in deployment.answers("refund")
+    refused = deployment.ask("POST", "/knowledge/search", json={"query": "refund"})
+    assert (refused.status_code, "embedder" in refused.text) == (502, True)
+    embedder = start_module(["local.fakemodel", "--port", str(free_port)], tmp_path / "embedder", free_port)
+    embedder.wait_until("/health")
+    deployment.loads()
+    assert RETURNS in deployment.answers("When does the refund arrive?")
+    embedder.stop()
+
+
+def test_a_database_without_pgvector_is_named_with_what_to_do(
+    postgres_of: Callable[[int], Any],
+    start: Callable[..., Any],
+    an_agent: Callable[..., Any],
+    tmp_path: Path,
+    in_schema_of: Callable[[Any], Any],
+) -> None:
+    embedder = {"id": "openai:text-embedding-3-small"}
+    with in_schema_of(postgres_of(15)) as old:
+        url = {"AGENTOS_DATABASE_URL": old.url, "AGENTOS_DATABASE_SCHEMA": old.schema}
+        process = start(an_agent(knowledge="handbook"), knowledge=[{"id": "handbook", "embedder": embedder}], **url)
+        assert process.process.wait(60) == 78
+        words = process.last_words()
+    assert words["reason"] == "VectorExtensionMissing"
+    assert "is not on the server: install its package there, then CREATE EXTENSION vector SCHEMA ext" in words["message"]
+
+
+def test_a_laptops_sqlite_is_refused_with_what_to_set(
+    start: Callable[..., Any], an_agent: Callable[..., Any], tmp_path: Path
+) -> None:
+    embedder = {"id": "openai:text-embedding-3-small"}
+    laptop = {"AGENTOS_DATABASE_URL": f"sqlite:///{tmp_path}/agentos.db", "AGENTOS_DATABASE_SCHEMA": ""}
+    process = start(an_agent(knowledge="handbook"), knowledge=[{"id": "handbook", "embedder": embedder}], **laptop)
+    assert process.process.wait(60) == 78
+    assert "spec.knowledge needs PostgreSQL with pgvector" in process.last_words()["message"]
