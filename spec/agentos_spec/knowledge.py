@@ -15,7 +15,7 @@ EMBEDDERS = {
     "together": "agno.knowledge.embedder.together.TogetherEmbedder",
 }
 """By the word of the document, agno's class: those that speak OpenAI's protocol, whose SDK is in the image."""
-_KNOWN_DIMENSIONS = {
+KNOWN_DIMENSIONS = {
     "openai:text-embedding-3-large": 3072,
     "openai:text-embedding-3-small": 1536,
     "openai:text-embedding-ada-002": 1536,
@@ -62,9 +62,9 @@ def _dimensions(embedder: Node, given: Node | None, model: str) -> int:
     """The table's column has so many for good, so that a guess would be found out by the first text."""
     if given is not None:
         return given.integer(1, MOST_DIMENSIONS)
-    if model not in _KNOWN_DIMENSIONS:
+    if model not in KNOWN_DIMENSIONS:
         embedder.fail(f"dimensions is missing; add how many numbers a vector of {model!r} has")
-    return _KNOWN_DIMENSIONS[model]
+    return KNOWN_DIMENSIONS[model]
 
 
 def _sources(node: Node) -> tuple[SourceSpec, ...]:
@@ -82,7 +82,7 @@ def _source(node: Node) -> SourceSpec:
     if len(have) != 1:
         node.fail("give exactly one of configMap and url")
     if "url" in have:
-        meaning = "an https URL, or an http URL of a Service (http://docs.ws-acme.svc/…), without user, query and fragment"
+        meaning = "an https URL, or http://<service>.<namespace>.svc/…, without user, query and fragment"
         return SourceSpec(url=have["url"].untold(_URL, meaning), path=node.path)
     inner = have["configMap"].fields(["name"], ["key"])
     return SourceSpec(

