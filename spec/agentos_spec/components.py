@@ -42,7 +42,9 @@ def _optional(kinds: Mapping[str, Kind]) -> list[str]:
 def _common(node: Node, have: Mapping[str, Node], kinds: Mapping[str, Kind]) -> dict[str, Any]:
     for field in ("searchKnowledge", "addSearchKnowledgeInstructions", "addKnowledgeToContext"):
         if field in have and "knowledge" not in have:
-            have[field].fail("says how knowledge is used, and none is named; add knowledge with an id of spec.knowledge")
+            have[field].fail(
+                "says how knowledge is used, and none is named; add knowledge with an id of spec.knowledge"
+            )
     return {
         "id": have["id"].name(LABEL, LABEL_MEANS),
         "name": have["name"].text() if "name" in have else None,

@@ -82,7 +82,7 @@ def _source(node: Node) -> SourceSpec:
     if len(have) != 1:
         node.fail("give exactly one of configMap and url")
     if "url" in have:
-        meaning = "an https URL, or http://<service>.<namespace>.svc/…, without user, query and fragment"
+        meaning = "an https URL, or http://<service>.<namespace>.svc, without user, query and fragment"
         return SourceSpec(url=have["url"].untold(_URL, meaning), path=node.path)
     inner = have["configMap"].fields(["name"], ["key"])
     return SourceSpec(

@@ -64,7 +64,7 @@ class AgentDeployment:
     env: tuple[EnvironmentVariable, ...]
     redis: Redis | None
     content: Mapping[str, Any]
-    """What the runtime compiles, untouched: agents, teams, workflows, knowledge and limits, as far as the spec has them."""
+    """What the runtime compiles, untouched: agents and what else of `_CONTENT` the spec has."""
     content_keys: tuple[SecretKey, ...]
     """Secrets that models, embedders and MCP servers name, without repetition, in a stable order."""
     config_maps: Mapping[str, tuple[str, ...]]

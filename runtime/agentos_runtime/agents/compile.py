@@ -80,7 +80,9 @@ def compile_components(
     teams = [compiler.team(team) for team in spec.teams]
     workflows = [compiler.workflow(workflow) for workflow in spec.workflows]
     forget_catalogue()
-    return Components(agents, teams, workflows, compiler.models, list(compiler.servers.values()), [*compiler.knowledge.values()])
+    return Components(
+        agents, teams, workflows, compiler.models, list(compiler.servers.values()), [*compiler.knowledge.values()]
+    )
 
 
 class _Compiler:

@@ -1,7 +1,7 @@
 """Fetches a set of keys or a text: one GET, bounded in time and size, to an address that was looked at, never onwards.
 
-Called by `jwks.py` when keys are missing or old, and for the sources of knowledge. Redirects, proxies of the environment and compressed answers are not
-followed, used or unpacked.
+Called by `jwks.py` when keys are missing or old, and for the sources of knowledge. Redirects, proxies of the
+environment and compressed answers are not followed, used or unpacked.
 """
 
 from __future__ import annotations

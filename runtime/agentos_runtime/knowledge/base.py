@@ -52,7 +52,7 @@ class Base(Knowledge):
 
     # Searching
 
-    async def asearch(  # type: ignore[override] # noqa: PLR0913 - agno's signature
+    async def asearch(  # type: ignore[override]
         self,
         query: str,
         max_results: int | None = None,
@@ -93,9 +93,7 @@ class Base(Knowledge):
         identity = [self.name or "", content.user_id or "", named or hashlib.sha256(data).hexdigest()]
         return hashlib.sha256("\0".join(identity).encode()).hexdigest()
 
-    async def _aload_content(
-        self, content: Content, upsert: bool = True, skip_if_exists: bool = False, *_: Any, **__: Any
-    ) -> None:
+    async def _aload_content(self, content: Content, *_: Any, **__: Any) -> None:
         """Keep a text, whatever way it came; one that is there already is not embedded again."""
         content.metadata = strip_agno_metadata(content.metadata) or {}
         await self._put(content)

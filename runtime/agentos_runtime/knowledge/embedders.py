@@ -22,7 +22,9 @@ def compile_embedder(spec: EmbedderSpec, api_key: str | None) -> Embedder:
     try:
         cls: Any = getattr(importlib.import_module(module), name)
     except ImportError as error:
-        message = f"{spec.path}.id: provider {spec.provider!r} needs a Python package that is not in this image: {error}"
+        message = (
+            f"{spec.path}.id: provider {spec.provider!r} needs a Python package that is not in this image: {error}"
+        )
         raise StartupError(Reason.MODEL_PACKAGE_MISSING, message) from error
     given = {"api_key": api_key, "base_url": spec.base_url}
     said = {key: value for key, value in given.items() if value is not None}

