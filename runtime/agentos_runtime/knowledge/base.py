@@ -52,7 +52,7 @@ class Base(Knowledge):
 
     # Searching
 
-    async def asearch(  # type: ignore[override]
+    async def asearch(
         self,
         query: str,
         max_results: int | None = None,
