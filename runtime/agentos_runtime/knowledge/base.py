@@ -7,6 +7,7 @@ was found.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from agentos_runtime.knowledge.store import SHARED, Vectors
 
 _LOG = logging.getLogger("agentos.knowledge")
 _DIGEST = "content_digest"
+_MOST_RESULTS = 100
+"""Of one search, as in the document: a caller could otherwise have a pod hold all texts in memory."""
 _DECLARED = "declared"
 """Marks the row of a text that comes from a source of the document, and says which."""
 
@@ -66,8 +69,9 @@ class Base(Knowledge):
             raise HTTPException(422, "search_type can be vector alone.")
         if filters is not None and not isinstance(filters, dict):
             raise HTTPException(422, "filters must be a mapping of names to values.")
+        limit = min(max(max_results or self.max_results, 1), _MOST_RESULTS)
         try:
-            return await self.vectors.find(query, max_results or self.max_results, filters, user_id)
+            return await self.vectors.find(query, limit, filters, user_id)
         except EmbeddingError as error:
             _LOG.warning("knowledge %s cannot be searched: %s", self.name, error.safe_message)
             raise KnowledgeUnavailable from None
@@ -84,6 +88,8 @@ class Base(Knowledge):
         """The identity of a text. The route asks for it before it accepts anything, so this refuses as well."""
         if content.url or content.path or content.remote_content:
             raise HTTPException(403, "Texts are not fetched for a caller: upload the text or a file instead of a URL.")
+        if not isinstance(content.metadata, dict | None):
+            raise HTTPException(422, "metadata must be a JSON object.")
         data = _bytes(content)
         try:
             data.decode()
@@ -109,7 +115,10 @@ class Base(Knowledge):
         content.size, content.file_type = len(data), "text"
         await self._ainsert_contents_db(content)
         try:
-            documents = await TextReader().async_read(BytesIO(text.encode()), name=content.name)
+            # In a thread: cutting up the largest text that is taken would hold up everybody for a second.
+            documents = await asyncio.to_thread(TextReader().read, BytesIO(text.encode()), content.name)
+            if not documents:
+                await self.vectors.remove(str(content.id))  # it has become empty
             self._prepare_documents_for_insert(documents, str(content.id), calculate_sizes=True)
             content.metadata = set_agno_metadata(content.metadata, _DIGEST, digest)
             await self._ahandle_vector_db_insert(content, documents, upsert=True)

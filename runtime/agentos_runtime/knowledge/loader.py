@@ -65,6 +65,8 @@ class Loader:
         try:
             found = await self._find()
             done = found == self._loaded or await self._load(found)
+            if done:
+                self._tell({"status": "loaded", "texts": len(found.texts)})
         except Exception as error:  # the database, above all
             self._tell({"status": "failed", "message": f"it cannot be loaded now ({type(error).__name__})"})
             _LOG.debug("loading failed", exc_info=True)
@@ -86,6 +88,7 @@ class Loader:
 
     async def _load(self, found: Found) -> bool:
         """Whether there is nothing more to do until something changes."""
+        self._loaded = None  # from here on the store may hold a part of each
         async with self._base.vectors.alone() as alone:
             if not alone:
                 return False  # another replica is at it, and what it has done is seen the next time
@@ -100,7 +103,6 @@ class Loader:
             self._tell({"status": "failed", "texts": len(found.texts), "message": f"{label}: {trouble}{more}"})
             return False
         self._loaded = found
-        self._tell({"status": "loaded", "texts": len(found.texts)})
         return True
 
     def _tell(self, news: dict[str, Any]) -> None:

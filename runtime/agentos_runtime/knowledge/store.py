@@ -6,6 +6,7 @@ found" while the database is away, and bring numpy (docs/decisions/0035).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -86,7 +87,9 @@ class Vectors:
         kept = retrievable_documents(documents)
         for document in kept:
             self._fits(document.embedding or [])
-        rows = [self._row(place, document, filters, user_id) for place, document in enumerate(kept)]
+        rows = await asyncio.to_thread(
+            lambda: [self._row(place, document, filters, user_id) for place, document in enumerate(kept)]
+        )
         async with self._engine.begin() as connection:
             for content_id in {row["content_id"] for row in rows}:
                 await connection.execute(self._sql(_REMOVE), {"content_id": content_id})

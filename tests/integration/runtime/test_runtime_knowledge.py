@@ -164,6 +164,9 @@ def test_a_text_that_comes_again_under_its_name_replaces_the_earlier_one(deploy:
     changed = RETURNS.replace("thirty", "ninety")
     assert deployment.uploads(changed, "handbook.txt") == first
     deployment.until(lambda: deployment.finds("refund parcels", max_results=9) == [changed])
+    blank = {"file": ("handbook.txt", b" \n", "text/plain")}
+    assert deployment.ask("POST", "/knowledge/content", files=blank).json()["id"] == first
+    deployment.until(lambda: deployment.finds("refund parcels", max_results=9) == [])
     file = {"file": ("warranty.md", WARRANTY.encode(), "text/markdown")}
     assert deployment.ask("POST", "/knowledge/content", files=file).status_code == 202
     deployment.until(lambda: deployment.finds("warranty lamps") == [WARRANTY])
@@ -174,6 +177,7 @@ NOT_TAKEN: dict[str, tuple[dict[str, str], Any, int, str]] = {
     "a URL in JSON": ({"url": '"https://example.com/page"'}, None, 403, "not fetched for a caller"),
     "a URL beside a text": ({"url": "https://example.com", "text_content": "a"}, None, 403, "not fetched for a caller"),
     "no text": ({}, {"file": ("a.pdf", b"%PDF-1.7 \xff\xfe\x00", "application/pdf")}, 415, "Only texts in UTF-8"),
+    "metadata of no names": ({"text_content": "a", "metadata": "[1]"}, None, 422, "must be a JSON object"),
     "too large a text": ({}, {"file": ("a.md", b"x" * (11 * 1024 * 1024), "text/markdown")}, 413, "10485760"),
 }
 

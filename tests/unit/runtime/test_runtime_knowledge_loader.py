@@ -79,6 +79,19 @@ async def test_texts_are_loaded_once_and_again_when_they_change() -> None:
     assert base.kept == {"configMap/texts/a": b"changed"}
 
 
+async def test_a_text_that_is_broken_and_mended_is_loaded_again() -> None:
+    base, good = Base(), texts(a=b"one", b=b"two")
+    world = World({TEXTS.label: good})
+    loader = loader_of(base, world, TEXTS)
+    then = await loader.look(0)
+    world.holds[TEXTS.label] = Found({"configMap/texts/a": b"changed"}, {"configMap/texts/b": "it is no text in UTF-8"})
+    then = await loader.look(then)
+    assert (loader.status()["status"], base.kept["configMap/texts/b"]) == ("failed", b"two")
+    world.holds[TEXTS.label] = good
+    await loader.look(then)
+    assert (loader.status()["status"], base.kept["configMap/texts/a"]) == ("loaded", b"one")
+
+
 async def test_before_its_time_nothing_is_read() -> None:
     world = World({TEXTS.label: texts(a=b"one")})
     loader = loader_of(Base(), world, TEXTS)
