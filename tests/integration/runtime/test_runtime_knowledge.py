@@ -164,7 +164,7 @@ def test_a_text_that_comes_again_under_its_name_replaces_the_earlier_one(deploy:
     changed = RETURNS.replace("thirty", "ninety")
     assert deployment.uploads(changed, "handbook.txt") == first
     deployment.until(lambda: deployment.finds("refund parcels", max_results=9) == [changed])
-    blank = {"file": ("handbook.txt", b" \n", "text/plain")}
+    blank = {"file": ("handbook.txt", b"", "text/plain")}
     assert deployment.ask("POST", "/knowledge/content", files=blank).json()["id"] == first
     deployment.until(lambda: deployment.finds("refund parcels", max_results=9) == [])
     file = {"file": ("warranty.md", WARRANTY.encode(), "text/markdown")}
