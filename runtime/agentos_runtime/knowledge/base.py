@@ -148,6 +148,13 @@ class Base(Knowledge):
 
     # Rows by their id, which agno would find in any knowledge of the schema
 
+    async def aget_content(self, *args: Any, **options: Any) -> tuple[list[Content], int]:
+        """All of this knowledge, in pages; agno raises on a page that cannot be, which would be a 500."""
+        try:
+            return await super().aget_content(*args, **options)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
+
     async def aget_content_by_id(self, content_id: str, user_id: str | None = None) -> Content | None:
         """A text of this knowledge."""
         database: Any = self.contents_db

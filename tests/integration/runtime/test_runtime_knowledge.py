@@ -189,6 +189,7 @@ def test_what_is_not_taken_is_refused_at_once(deploy: Callable[..., Deployment])
         assert (answer.status_code, says in answer.text) == (status, True), (what, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
     assert deployment.ask("GET", "/knowledge/content").json()["data"] == []
+    assert deployment.ask("GET", "/knowledge/content?page=0&limit=1").status_code == 422
 
 
 def test_a_planted_source_is_not_fetched_by_a_refresh(deploy: Callable[..., Deployment]) -> None:
