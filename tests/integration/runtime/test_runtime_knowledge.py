@@ -210,8 +210,8 @@ def test_each_right_opens_its_own_part(deploy: Callable[..., Deployment]) -> Non
         ("DELETE", "/knowledge/content", "knowledge:delete"),
     ):
         others = [each for each in SCOPES if each != scope]
-        body = {"json": {"query": "a"}} if path.endswith("search") else {}
-        assert deployment.ask(method, path, scopes=others, **body).status_code == 403, path
+        body = {"query": "a"} if path.endswith("search") else None
+        assert deployment.ask(method, path, scopes=others, json=body).status_code == 403, path
 
 
 def test_deployments_of_a_workspace_have_knowledge_of_their_own(
