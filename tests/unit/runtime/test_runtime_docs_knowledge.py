@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,14 @@ def test_the_example_brings_the_config_map_that_it_names() -> None:
     config_map, deployment = EXAMPLE
     (source,) = parse_spec(deployment).knowledge[0].sources
     assert config_map["metadata"] == {"name": source.config_map, "namespace": deployment["metadata"]["namespace"]}
+
+
+def test_a_start_without_knowledge_imports_nothing_for_it() -> None:
+    question = (
+        "import sys, agentos_runtime.app; print([m for m in sys.modules if m.startswith('agentos_runtime.know')])"
+    )
+    found = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.strip() == "[]"
 
 
 def test_its_figures_are_the_runtimes() -> None:
