@@ -13,6 +13,8 @@ the script:
     count <n>                           answers with n words, one chunk each
     anything else                       is repeated
 
+`POST /v1/embeddings` makes vectors in which texts with words in common are near each other.
+
 Run it as `python -m local.fakemodel --port 8080` from a checkout. In an image, copy this directory anywhere
 on the import path and run `python -m fakemodel --host 0.0.0.0 --port 8080`: uvicorn is its only dependency,
 so the runtime's image plus this directory is enough. `GET /health` answers 200 when it serves.

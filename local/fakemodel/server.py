@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from . import wire
+from .embeddings import embeddings
 from .script import Reply, reply_to
 
 Scope = MutableMapping[str, Any]
@@ -20,12 +21,14 @@ class BrokenOff(RuntimeError):
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve `POST /v1/chat/completions`, `GET /v1/models` and `GET /health`."""
+    """Serve `POST /v1/chat/completions`, `POST /v1/embeddings`, `GET /v1/models` and `GET /health`."""
     if scope["type"] != "http":
         return
     match scope["method"], scope["path"]:
         case "POST", "/v1/chat/completions" | "/chat/completions":
             await _chat(await _body(receive), send)
+        case "POST", "/v1/embeddings":
+            await _embed(await _body(receive), send)
         case "GET", "/v1/models":
             await _json(send, 200, {"object": "list", "data": [{"id": "fake", "object": "model"}]})
         case "GET", "/health":
@@ -51,6 +54,16 @@ async def _chat(body: bytes, send: Send) -> None:
         if reply.breaks:
             raise BrokenOff
         await _json(send, 200, wire.completion(request, reply))
+
+
+async def _embed(body: bytes, send: Send) -> None:
+    """Vectors of one text or of several."""
+    try:
+        answer = embeddings(json.loads(body))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        await _json(send, 400, wire.error(Reply(text="the body is not an embeddings request", status=400)))
+        return
+    await _json(send, 200, answer)
 
 
 async def _stream(send: Send, request: Mapping[str, Any], reply: Reply) -> None:

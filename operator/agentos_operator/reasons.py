@@ -88,6 +88,10 @@ SECRET_MISSING: Final = "SecretMissing"  # noqa: S105 - a reason, not a secret
 """A Secret that the spec names does not exist."""
 SECRET_KEY_MISSING: Final = "SecretKeyMissing"  # noqa: S105 - a reason, not a secret
 """A Secret that the spec names lacks the key, or the key is empty."""
+CONFIG_MAP_MISSING: Final = "ConfigMapMissing"
+"""A ConfigMap that the spec names as a source of knowledge does not exist."""
+CONFIG_MAP_KEY_MISSING: Final = "ConfigMapKeyMissing"
+"""A ConfigMap that the spec names as a source of knowledge lacks the key."""
 GATEWAY_API_ABSENT: Final = "GatewayAPIAbsent"
 """The cluster has no Gateway API, or a version without HTTPRoute v1."""
 ROUTE_NOT_ACCEPTED: Final = "RouteNotAccepted"
@@ -135,6 +139,7 @@ RUNTIME_REASONS: Final = frozenset(
         "MigrationFailed",
         "SchemaNewer",
         "TracingPackageMissing",
+        "VectorExtensionMissing",
     }
 )
 """What a runtime may say in its last words; anything else counts as ContainerFailed."""

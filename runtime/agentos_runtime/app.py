@@ -2,7 +2,8 @@
 
 From outside to inside: observers, request id and log line, path prefix, answers to browsers' questions of origin,
 probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, the database gate,
-callers who leave, heartbeats, failed runs, the status of MCP servers, cancellations, approvals, schedules, agno.
+callers who leave, heartbeats, failed runs, the status of MCP servers and knowledge, cancellations, approvals,
+schedules, agno.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agno.db.base import AsyncBaseDb, SessionType
 from agno.os import AgentOS, CORSConfig, QueueConfig
@@ -36,11 +37,11 @@ from agentos_runtime.database.health import Health, always, postgres_ping
 from agentos_runtime.database.queue import queue_config
 from agentos_runtime.http.abandoned import Abandoned
 from agentos_runtime.http.bodies import Bodies
+from agentos_runtime.http.config_status import ConfigStatus
 from agentos_runtime.http.cors import cors
 from agentos_runtime.http.envelope import Envelope
 from agentos_runtime.http.failed_runs import FailedRuns
 from agentos_runtime.http.heartbeat import Heartbeat
-from agentos_runtime.http.mcp_status import McpStatus
 from agentos_runtime.http.prefix import PathPrefix
 from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
@@ -58,6 +59,7 @@ from agentos_spec import Limits, Spec
 
 if TYPE_CHECKING:
     from agentos_runtime.events.shared import Shared
+    from agentos_runtime.knowledge.build import Library
 
 _SCOPES_AGNO_FORGOT = {
     "GET /info": ["config:read"],
@@ -99,7 +101,8 @@ def create_app(
     engine = create_engine(settings.database)
     health = _health(settings, engine, prepared)
     database = create_database(settings.database, engine)
-    components = compile_components(spec, read_secret, database)
+    library = _library(settings, spec, read_secret, database, engine) if spec.knowledge else None
+    components = compile_components(spec, read_secret, database, library.bases if library else None)
     observers.of_storage(settings, spec, engine, database)
     internal, public = InternalTokens(), _public(settings)
     warm = asyncio.Event()
@@ -110,7 +113,11 @@ def create_app(
     served = _approvals(Schedules(agno), spec, database, claims)
     if shared:
         served = shared.around(served)
-    served = McpStatus(served, lambda: [s.status() for s in components.servers])
+    blocks: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "mcp_servers": lambda: [s.status() for s in components.servers],
+        **({"knowledge_sources": library.status} if library else {}),
+    }
+    served = ConfigStatus(served, blocks)
 
     async def work() -> None:
         await asyncio.to_thread(_load_models, components)
@@ -124,6 +131,8 @@ def create_app(
         if shared:
             shared.start()
         scheduler.start()
+        if library:
+            library.start()
         await _read_tables(database)
 
     warmup = Warmup(served, work, public, give_up)
@@ -175,6 +184,15 @@ def _shared(settings: Settings, engine: AsyncEngine) -> Shared:
     return share(settings, engine)
 
 
+def _library(
+    settings: Settings, spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb, engine: AsyncEngine
+) -> Library:
+    """Imported here: without knowledge nothing is paid for it."""
+    from agentos_runtime.knowledge.build import build_library  # noqa: PLC0415 - see above
+
+    return build_library(settings, spec, read_secret, database, engine)
+
+
 def _agent_os(
     settings: Settings,
     spec: Spec,
@@ -190,6 +208,7 @@ def _agent_os(
         agents=list(components.agents),
         teams=list(components.teams),
         workflows=list(components.workflows),
+        knowledge=components.knowledge,
         db=database,
         authorization=authorization,
         user_isolation=True,

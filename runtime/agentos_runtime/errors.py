@@ -37,6 +37,8 @@ class Reason(SpecReason):
     """The workspace's schema could not be brought to this version's tables."""
     SCHEMA_NEWER = "SchemaNewer"
     """The workspace's schema was brought to a newer version's tables before."""
+    VECTOR_EXTENSION_MISSING = "VectorExtensionMissing"
+    """The spec has knowledge, and the database has no pgvector that this login can use."""
 
 
 class StartupError(Exception):

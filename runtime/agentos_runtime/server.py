@@ -41,9 +41,10 @@ def serve(settings: Settings, spec: Spec, environ: Environ) -> None:
     configure_logs(settings)
     hide_process()
     from agentos_runtime.database.prepare import in_background
+    from agentos_runtime.database.vectors import tables_of
 
     imported = threading.Event()
-    prepared = in_background(settings.database, imported)
+    prepared = in_background(settings.database, imported, tables_of(settings.deployment, spec))
     _import_agno()
     imported.set()
     _Server(settings, spec, environ, prepared).run()

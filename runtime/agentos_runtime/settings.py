@@ -119,6 +119,8 @@ class Settings:
     """None without Redis: no events, and runs that only their own replica can cancel or resume."""
     secrets_dir: Path | None = None
     """Where referenced Secrets are mounted; None reads them from the environment (laptop)."""
+    knowledge_dir: Path | None = None
+    """Where ConfigMaps with texts are mounted, each as a directory; None looks beside the document (laptop)."""
     host: str = "0.0.0.0"  # noqa: S104 - a pod listens on its own address; the laptop default is loopback
     port: int = 7777
     laptop: bool = False
@@ -162,6 +164,7 @@ def settings_from(
         redis=redis,
         auth=_auth(environ, workspace, deployment, laptop=laptop),
         secrets_dir=_optional_path(environ, "AGENTOS_SECRETS_DIR"),
+        knowledge_dir=_optional_path(environ, "AGENTOS_KNOWLEDGE_DIR"),
         host=host or ("127.0.0.1" if laptop else "0.0.0.0"),  # noqa: S104 - see Settings.host
         port=7777 if port is None else port,
         laptop=laptop,

@@ -8,13 +8,16 @@ from agentos_spec.check import find_problems
 from agentos_spec.errors import SpecError, SpecReason
 from agentos_spec.model import (
     AgentSpec,
+    EmbedderSpec,
     GuardrailSpec,
     JsonSchema,
+    KnowledgeSpec,
     Limits,
     McpServerSpec,
     ModelSpec,
     ScheduleSpec,
     SecretRef,
+    SourceSpec,
     Spec,
     StepSpec,
     TeamSpec,
@@ -26,13 +29,16 @@ from agentos_spec.parse import load_spec, parse_spec
 
 __all__ = [
     "AgentSpec",
+    "EmbedderSpec",
     "GuardrailSpec",
     "JsonSchema",
+    "KnowledgeSpec",
     "Limits",
     "McpServerSpec",
     "ModelSpec",
     "ScheduleSpec",
     "SecretRef",
+    "SourceSpec",
     "Spec",
     "SpecError",
     "SpecReason",

@@ -10,7 +10,7 @@ from agentos_spec.errors import SpecError
 from agentos_spec.known import unknown_names
 from agentos_spec.parse import examine
 
-_PARTS = frozenset({"agents", "teams", "workflows", "schedules"})
+_PARTS = frozenset({"agents", "teams", "workflows", "schedules", "knowledge"})
 
 
 def find_problems(document: Any) -> list[SpecError]:

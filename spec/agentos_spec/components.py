@@ -36,15 +36,21 @@ def parse_team(node: Node) -> TeamSpec:
 
 
 def _optional(kinds: Mapping[str, Kind]) -> list[str]:
-    return ["name", "tools", "guardrails", *map(camel, kinds)]
+    return ["name", "tools", "guardrails", "knowledge", *map(camel, kinds)]
 
 
 def _common(node: Node, have: Mapping[str, Node], kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    for field in ("searchKnowledge", "addSearchKnowledgeInstructions", "addKnowledgeToContext"):
+        if field in have and "knowledge" not in have:
+            have[field].fail(
+                "says how knowledge is used, and none is named; add knowledge with an id of spec.knowledge"
+            )
     return {
         "id": have["id"].name(LABEL, LABEL_MEANS),
         "name": have["name"].text() if "name" in have else None,
         "tools": parse_tools(have["tools"]) if "tools" in have else (),
         "guardrails": tuple(_guardrail(n) for n in have["guardrails"].items()) if "guardrails" in have else (),
+        "knowledge": have["knowledge"].name(LABEL, LABEL_MEANS) if "knowledge" in have else None,
         "parameters": read_parameters(have, kinds),
         "path": node.path,
     }

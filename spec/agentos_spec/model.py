@@ -5,6 +5,7 @@ Spec
   teams       TeamSpec       an agent of agents: its members are named by id
   workflows   WorkflowSpec   steps in an order, each run by an agent, a team or another workflow
   schedules   ScheduleSpec   runs of any of them that a clock begins
+  knowledge   KnowledgeSpec  texts that agents and teams search, named by id
 """
 
 from __future__ import annotations
@@ -99,6 +100,57 @@ ToolSpec = ToolkitSpec | McpServerSpec
 
 
 @dataclass(frozen=True)
+class EmbedderSpec:
+    """The model that turns texts into vectors."""
+
+    provider: str
+    """A key of `EMBEDDERS`."""
+    id: str
+    """The provider's name for the model, e.g. `text-embedding-3-small`."""
+    dimensions: int
+    """How many numbers a vector has."""
+    base_url: str | None = None
+    api_key: SecretRef | None = None
+    """Without one the provider's SDK looks for its own environment variable."""
+    path: str = ""
+
+    @property
+    def label(self) -> str:
+        """Provider and model as the document writes them."""
+        return f"{self.provider}:{self.id}"
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """Where texts come from: a ConfigMap of the workspace's namespace, one key of it, or a URL."""
+
+    config_map: str | None = None
+    key: str | None = None
+    url: str | None = None
+    path: str = ""
+
+    @property
+    def label(self) -> str:
+        """What people and the store know it by."""
+        if self.url is not None:
+            return self.url
+        return f"configMap/{self.config_map}" + (f"/{self.key}" if self.key else "")
+
+
+@dataclass(frozen=True)
+class KnowledgeSpec:
+    """Texts that agents and teams may search."""
+
+    id: str
+    embedder: EmbedderSpec
+    description: str | None = None
+    sources: tuple[SourceSpec, ...] = ()
+    max_results: int = 10
+    """How many pieces of text one search finds at most."""
+    path: str = ""
+
+
+@dataclass(frozen=True)
 class GuardrailSpec:
     """One of agno's guardrails, which sees a question before the model does and may refuse it."""
 
@@ -124,6 +176,8 @@ class ComponentSpec:
     name: str | None = None
     tools: tuple[ToolSpec, ...] = ()
     guardrails: tuple[GuardrailSpec, ...] = ()
+    knowledge: str | None = None
+    """Id of what it may search."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values for agno's constructor under agno's names; a model is a ModelSpec, a form a JsonSchema."""
     path: str = ""
@@ -244,6 +298,7 @@ class Spec:
     teams: tuple[TeamSpec, ...] = ()
     workflows: tuple[WorkflowSpec, ...] = ()
     schedules: tuple[ScheduleSpec, ...] = ()
+    knowledge: tuple[KnowledgeSpec, ...] = ()
     limits: Limits = Limits()
 
     @property

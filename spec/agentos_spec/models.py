@@ -12,20 +12,27 @@ _SECRET_KEY = r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}"  # noqa: S105 - a pattern of ke
 def parse_model(node: Node) -> ModelSpec:
     """`{id, baseURL, apiKeySecretRef, options}`."""
     have = node.fields(["id"], ["baseURL", "apiKeySecretRef", "options"])
-    provider, colon, name = have["id"].text().partition(":")
-    if not (colon and provider.strip() and name.strip()):
-        have["id"].fail(f"{have['id'].value!r} must read '<provider>:<model>', e.g. 'openai-chat:gpt-4o-mini'")
+    provider, name = parse_id(have["id"], "openai-chat:gpt-4o-mini")
     return ModelSpec(
-        provider=provider.strip(),
-        id=name.strip(),
-        base_url=_url(have["baseURL"]) if "baseURL" in have else None,
+        provider=provider,
+        id=name,
+        base_url=parse_base_url(have["baseURL"]) if "baseURL" in have else None,
         api_key=parse_secret(have["apiKeySecretRef"]) if "apiKeySecretRef" in have else None,
         options=have["options"].values() if "options" in have else {},
         path=node.path,
     )
 
 
-def _url(node: Node) -> str:
+def parse_id(node: Node, example: str) -> tuple[str, str]:
+    """Provider and model of `<provider>:<model>`."""
+    provider, colon, name = node.text().partition(":")
+    if not (colon and provider.strip() and name.strip()):
+        node.fail(f"{node.value!r} must read '<provider>:<model>', e.g. {example!r}")
+    return provider.strip(), name.strip()
+
+
+def parse_base_url(node: Node) -> str:
+    """Where another endpoint of the provider's protocol is."""
     return node.untold(r"https?://[^\s/?#]+[^\s?#]*", "an http or https URL without query, e.g. 'https://host/v1'")
 
 

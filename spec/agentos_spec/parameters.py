@@ -65,6 +65,13 @@ _REMEMBERED: dict[str, Kind] = {
 }
 """What it knows from before."""
 
+_KNOWLEDGE: dict[str, Kind] = {
+    "search_knowledge": Flag(),
+    "add_search_knowledge_instructions": Flag(),
+    "add_knowledge_to_context": Flag(),
+}
+"""How it uses what its field `knowledge` names."""
+
 _MODELS: dict[str, Kind] = {
     "fallback_models": Models(),
     "reasoning_model": Model(),
@@ -97,7 +104,7 @@ _RUN: dict[str, Kind] = {
 }
 """How a run goes, and what is kept of it."""
 
-_COMMON: dict[str, Kind] = {**_SAID, **_REMEMBERED, **_MODELS, **_RUN}
+_COMMON: dict[str, Kind] = {**_SAID, **_REMEMBERED, **_KNOWLEDGE, **_MODELS, **_RUN}
 
 AGENT: dict[str, Kind] = {
     **_COMMON,

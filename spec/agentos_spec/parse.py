@@ -15,6 +15,7 @@ import yaml
 
 from agentos_spec.components import LABEL, LABEL_MEANS, parse_agent, parse_team
 from agentos_spec.errors import SpecError, SpecReason
+from agentos_spec.knowledge import parse_knowledge
 from agentos_spec.limits import parse_limits
 from agentos_spec.model import Limits, Spec
 from agentos_spec.node import Node
@@ -23,7 +24,7 @@ from agentos_spec.schedules import parse_schedules
 from agentos_spec.workflows import parse_workflow
 
 T = TypeVar("T")
-_CONTENT = ("agents", "teams", "workflows", "schedules", "limits")
+_CONTENT = ("agents", "teams", "workflows", "schedules", "knowledge", "limits")
 _OPERATORS = ("image", "replicas", "autoscaling", "resources", "env", "suspended", "routing", "observability", "events")
 """Fields of the same spec that only the operator acts on."""
 
@@ -87,6 +88,7 @@ class _Reading:
             teams=self._all(have, "teams", parse_team),
             workflows=self._all(have, "workflows", parse_workflow),
             schedules=self.attempt(lambda: parse_schedules(have["schedules"])) or () if "schedules" in have else (),
+            knowledge=self._all(have, "knowledge", parse_knowledge),
             limits=self.attempt(lambda: parse_limits(have["limits"])) or Limits() if "limits" in have else Limits(),
         )
 

@@ -25,6 +25,7 @@ class _Use:
 def check_references(spec: Spec) -> None:
     """Raise a SpecError for the first name that stands for nothing, for two, or for itself."""
     known = _known(spec)
+    _check_knowledge(spec)
     uses = {**_of_teams(spec), **_of_workflows(spec)}
     for places in uses.values():
         for use in places:
@@ -46,6 +47,19 @@ def _known(spec: Spec) -> dict[str, str]:
                 _refuse(f"spec.{kind}s", f"{both} have the id {part.id!r}; give each its own")
             known[part.id] = kind
     return known
+
+
+def _check_knowledge(spec: Spec) -> None:
+    """Ids of knowledge are a space of their own: an agent may be called as what it searches."""
+    ids = [each.id for each in spec.knowledge]
+    for place, id_ in enumerate(ids):
+        if ids.index(id_) != place:
+            _refuse("spec.knowledge", f"two entries have the id {id_!r}; give each its own")
+    for part in (*spec.agents, *spec.teams):
+        if part.knowledge is not None and part.knowledge not in ids:
+            there = f"; there are {', '.join(ids)}" if ids else "; there is none"
+            hint = did_you_mean(part.knowledge, ids) or there
+            _refuse(f"{part.path}.knowledge", f"{part.knowledge!r} is no knowledge of this document{hint}")
 
 
 def _of_teams(spec: Spec) -> dict[str, list[_Use]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -24,6 +24,7 @@ RUNTIME = "runtime"
 """Name of the one container."""
 CONFIG_DIR = "/etc/agentos"
 SECRETS_DIR = "/var/run/agentos/secrets"
+KNOWLEDGE_DIR = "/var/run/agentos/knowledge"
 
 PRE_STOP_SECONDS = 5
 """Time for gateways to learn that a pod is leaving before it stops accepting."""
@@ -90,6 +91,7 @@ def _pod(deployment: AgentDeployment, workspace: str, source: PodSource) -> Obje
             {"name": "config", "configMap": {"name": source.config_map}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
             *([_secrets_volume(deployment)] if deployment.file_keys else []),
+            *_knowledge_volumes(deployment),
         ],
     }
 
@@ -128,6 +130,10 @@ def _container(deployment: AgentDeployment, workspace: str, source: PodSource) -
             {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own empty directory
             *([{"name": "secrets", "mountPath": SECRETS_DIR, "readOnly": True}] if deployment.file_keys else []),
+            *(
+                {"name": f"knowledge-{place}", "mountPath": f"{KNOWLEDGE_DIR}/{name}", "readOnly": True}
+                for place, name in enumerate(deployment.config_maps)
+            ),
         ],
     }
 
@@ -151,6 +157,7 @@ def _environment(deployment: AgentDeployment, workspace: str, path_prefix: str) 
         {"name": "AGENTOS_DEPLOYMENT", "value": deployment.name},
         {"name": "AGENTOS_SPEC_FILE", "value": f"{CONFIG_DIR}/agent-deployment.yaml"},
         {"name": "AGENTOS_SECRETS_DIR", "value": SECRETS_DIR},
+        *([{"name": "AGENTOS_KNOWLEDGE_DIR", "value": KNOWLEDGE_DIR}] if deployment.config_maps else []),
         {"name": "AGENTOS_METRICS_PORT", "value": str(METRICS_PORT)},
         *([{"name": "AGENTOS_PATH_PREFIX", "value": path_prefix}] if path_prefix else []),
         *(_redis(deployment.redis) if deployment.redis else ()),
@@ -204,3 +211,11 @@ def _secrets_volume(deployment: AgentDeployment) -> Object:
         for name, references in groupby(deployment.file_keys, key=lambda reference: reference.name)
     ]
     return {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}
+
+
+def _knowledge_volumes(deployment: AgentDeployment) -> Iterator[Object]:
+    """Each ConfigMap as a directory of files, which the kubelet keeps up to date; the runtime looks at them now and
+    then, so that a changed text needs no new pod."""
+    for place, (name, keys) in enumerate(deployment.config_maps.items()):
+        items = {"items": [{"key": key, "path": key} for key in keys]} if keys else {}
+        yield {"name": f"knowledge-{place}", "configMap": {"name": name, **items}}

@@ -1,4 +1,5 @@
-"""What an AgentDeployment needs before a pod of it can start: its Workspace, and the Secrets that it names."""
+"""What an AgentDeployment needs before a pod of it can start: its Workspace, and the Secrets and ConfigMaps
+that it names."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentos_operator import reasons
-from agentos_operator.clients.kinds import SECRET, WORKSPACE
+from agentos_operator.clients.kinds import CONFIG_MAP, SECRET, WORKSPACE
 from agentos_operator.conditions import Aspect, failed, held
 from agentos_operator.desired.access import build_access
 from agentos_operator.desired.secrets import (
@@ -62,13 +63,20 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
     name, uid = workspace["metadata"]["name"], workspace["metadata"]["uid"]
     access = parse_access(workspace["spec"])
     own, secrets = await _read_secrets(context, deployment, access)
+    texts = await asyncio.gather(
+        *(context.kubernetes.find(CONFIG_MAP, each, deployment.namespace) for each in deployment.config_maps)
+    )
     if not all(secret and is_controlled_by(secret, uid) for secret in own):
         problem: Aspect | None = _missing(
             reasons.WORKSPACE_NOT_READY, f"Workspace {name} has no credentials yet; see its conditions."
         )
     else:
         wanted = (*access.secret_keys, *deployment.secret_keys)
-        problem = _image_problem(context, deployment) or _first_problem(wanted, secrets, deployment.namespace)
+        problem = (
+            _image_problem(context, deployment)
+            or _first_problem(wanted, secrets, deployment.namespace)
+            or _config_map_problem(deployment, texts)
+        )
     suspension = _suspension(deployment, workspace)
     if problem and suspension is None:
         return problem
@@ -79,7 +87,7 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
         JWT_PODS_ID: pods_id(own[1], JWT_POD_KEYS),
         **({"secrets": _versions_id(named)} if named else {}),
     }
-    complete = held(DEPENDENCIES_READY, "The workspace and all Secrets are there.")
+    complete = held(DEPENDENCIES_READY, "The workspace and all Secrets and ConfigMaps are there.")
     return Dependencies(
         workspace=name,
         body=workspace,
@@ -171,6 +179,23 @@ def _problem(reference: SecretKey, secret: Object | None, namespace: str) -> Asp
             reasons.SECRET_KEY_MISSING,
             f"{where} has no value for the key {reference.key}. Add it, or correct the reference.",
         )
+    return None
+
+
+def _config_map_problem(deployment: AgentDeployment, found: Sequence[Object | None]) -> Aspect | None:
+    """A pod could not even start without one; what changes in it later reaches running pods by itself."""
+    for (name, keys), config_map in zip(deployment.config_maps.items(), found, strict=True):
+        where = f"ConfigMap {name} in namespace {deployment.namespace}"
+        if config_map is None:
+            return _missing(
+                reasons.CONFIG_MAP_MISSING, f"{where} does not exist. Create it, or correct spec.knowledge[].sources."
+            )
+        there = {**(config_map.get("data") or {}), **(config_map.get("binaryData") or {})}
+        if lacking := [key for key in keys if key not in there]:
+            return _missing(
+                reasons.CONFIG_MAP_KEY_MISSING,
+                f"{where} has no key {lacking[0]}. Add it, or correct spec.knowledge[].sources.",
+            )
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from agentos_operator.resources.common import Meta, Owner, SecretKey, parse_meta, quantities
 
-_CONTENT = ("agents", "teams", "workflows", "schedules", "limits")
+_CONTENT = ("agents", "teams", "workflows", "schedules", "knowledge", "limits")
 NOT_ROLLED = ("replicas", "autoscaling", "suspended", "routing")
 """Fields that say how many pods there are and where callers find them, not what they run."""
 _MODELS = ("model", "reasoningModel", "parserModel", "outputModel", "followupModel")
@@ -76,11 +76,13 @@ class AgentDeployment:
     env: tuple[EnvironmentVariable, ...]
     redis: Redis | None
     content: Mapping[str, Any]
-    """What the runtime compiles, untouched: agents, teams, workflows, schedules, limits; whatever the spec has."""
+    """What the runtime compiles, untouched: agents and what else of `_CONTENT` the spec has."""
     rolled: Mapping[str, Any]
     """The spec without what ``NOT_ROLLED`` names: what a revision consists of, and an undo brings back."""
     content_keys: tuple[SecretKey, ...]
-    """Secrets that models and MCP servers name, without repetition, in a stable order."""
+    """Secrets that models, embedders and MCP servers name, without repetition, in a stable order."""
+    config_maps: Mapping[str, tuple[str, ...]]
+    """ConfigMaps whose texts are knowledge, by name; the keys that are named, none where all are."""
     tracing: Tracing | None = None
     """Where traces go; None for nowhere."""
     autoscaling: Autoscaling | None = None
@@ -134,7 +136,8 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         redis=_parse_events(spec["events"]) if "events" in spec else None,
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
         rolled={name: value for name, value in spec.items() if name not in NOT_ROLLED},
-        content_keys=tuple(sorted(set(_content_keys((*spec.get("agents", ()), *spec.get("teams", ())))))),
+        content_keys=tuple(sorted(set(_all_keys(spec)))),
+        config_maps=_config_maps(spec.get("knowledge", ())),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
         autoscaling=_parse_autoscaling(spec.get("autoscaling")),
     )
@@ -163,6 +166,25 @@ def _parse_events(events: Mapping[str, Any]) -> Redis:
 
 def _secret_key(reference: Mapping[str, Any] | None) -> SecretKey | None:
     return SecretKey(reference["name"], reference["key"]) if reference else None
+
+
+def _all_keys(spec: Mapping[str, Any]) -> Iterator[SecretKey]:
+    yield from _content_keys((*spec.get("agents", ()), *spec.get("teams", ())))
+    for knowledge in spec.get("knowledge", ()):
+        if reference := knowledge["embedder"].get("apiKeySecretRef"):
+            yield SecretKey(reference["name"], reference["key"])
+
+
+def _config_maps(knowledge: Iterable[Mapping[str, Any]]) -> Mapping[str, tuple[str, ...]]:
+    """In a stable order, or pods would be replaced for nothing."""
+    named: dict[str, set[str | None]] = {}
+    for source in (source for each in knowledge for source in each.get("sources", ())):
+        if reference := source.get("configMap"):
+            named.setdefault(reference["name"], set()).add(reference.get("key"))
+    return {
+        name: () if None in keys else tuple(sorted(key for key in keys if key is not None))
+        for name, keys in sorted(named.items())
+    }
 
 
 def _content_keys(components: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agno.agent import Agent
 from agno.db.base import AsyncBaseDb
+from agno.knowledge.knowledge import Knowledge
 from agno.models.base import Model
 from agno.team import Team, TeamMode
 from agno.tools.toolkit import Toolkit
@@ -67,22 +68,29 @@ class Components:
     models: list[UsedModel] = field(default_factory=list)
     servers: list[McpServer] = field(default_factory=list)
     """Every MCP server that is declared, in the order of the document."""
+    knowledge: list[Knowledge] = field(default_factory=list)
 
 
-def compile_components(spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb) -> Components:
-    """All of a deployment, on one database."""
-    compiler = _Compiler(spec, read_secret, database)
+def compile_components(
+    spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb, knowledge: Mapping[str, Knowledge] | None = None
+) -> Components:
+    """All of a deployment, on one database; `knowledge` by its id."""
+    compiler = _Compiler(spec, read_secret, database, knowledge or {})
     agents = [compiler.agent(agent) for agent in spec.agents]
     teams = [compiler.team(team) for team in spec.teams]
     workflows = [compiler.workflow(workflow) for workflow in spec.workflows]
     forget_catalogue()
-    return Components(agents, teams, workflows, compiler.models, list(compiler.servers.values()))
+    return Components(
+        agents, teams, workflows, compiler.models, list(compiler.servers.values()), [*compiler.knowledge.values()]
+    )
 
 
 class _Compiler:
     """One document; collects models and servers on the way. All places of an agent share its servers' connections."""
 
-    def __init__(self, spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb) -> None:
+    def __init__(
+        self, spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb, knowledge: Mapping[str, Knowledge]
+    ) -> None:
         self._agents: Mapping[str, AgentSpec] = {agent.id: agent for agent in spec.agents}
         self._teams: Mapping[str, TeamSpec] = {team.id: team for team in spec.teams}
         self._workflows: Mapping[str, WorkflowSpec] = {workflow.id: workflow for workflow in spec.workflows}
@@ -91,6 +99,7 @@ class _Compiler:
         self._forms: dict[str, type[BaseModel]] = {}
         self.models: list[UsedModel] = []
         self.servers: dict[str, McpServer] = {}
+        self.knowledge = knowledge
 
     def agent(self, spec: AgentSpec, workflow: str | None = None) -> Agent:
         if workflow is None:
@@ -143,6 +152,7 @@ class _Compiler:
             "db": self._database,
             "telemetry": False,
             **{name: value for name, value in said.items() if value},
+            **({"knowledge": self.knowledge[spec.knowledge]} if spec.knowledge else {}),
             **self._parameters(spec.id, spec.parameters),
         }
 

@@ -1,7 +1,7 @@
-"""Fetches a set of keys: one GET, bounded in time and size, to an address that was looked at, never onwards.
+"""Fetches a set of keys or a text: one GET, bounded in time and size, to an address that was looked at, never onwards.
 
-Called by `jwks.py` when keys are missing or old. Redirects, proxies of the environment and compressed answers are not
-followed, used or unpacked.
+Called by `jwks.py` when keys are missing or old, and for the sources of knowledge. Redirects, proxies of the
+environment and compressed answers are not followed, used or unpacked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TIMEOUT = 5.0
 """Seconds for everything together: resolving, connecting, reading."""
 LARGEST = 64 * 1024
 _MOST_ADDRESSES = 3
-_HEADERS = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
+_KEYS = "application/jwk-set+json, application/json"
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host."""
@@ -53,11 +53,15 @@ class Fetch:
         uri: str,
         *,
         laptop: bool = False,
+        accept: str = _KEYS,
+        largest: int = LARGEST,
         resolve: Resolve = resolve,
         authorities: Callable[[], ssl.SSLContext] = public_authorities,
     ) -> None:
         self._uri = urlsplit(uri)
         self._reach = reach_of(self._uri.hostname or "", laptop=laptop)
+        self._accept = accept
+        self._largest = largest
         self._resolve = resolve
         self._authorities = authorities
         self._tls: ssl.SSLContext | None = None
@@ -97,12 +101,12 @@ class Fetch:
         request = client.build_request(
             "GET",
             uri.copy_with(host=address),
-            headers={**_HEADERS, "host": _authority(self._uri)},
+            headers={"accept": self._accept, "accept-encoding": "identity", "host": _authority(self._uri)},
             extensions={"sni_hostname": uri.host},
         )
         try:
             async with client:
-                return await _body(await client.send(request, stream=True))
+                return await _body(await client.send(request, stream=True), self._largest)
         except httpx.HTTPError as error:
             raise FetchFailed(f"it cannot be read ({type(error).__name__})") from None
 
@@ -111,7 +115,7 @@ def _authority(uri: SplitResult) -> str:
     return uri.netloc.rpartition("@")[2]
 
 
-async def _body(response: httpx.Response) -> bytes:
+async def _body(response: httpx.Response, largest: int) -> bytes:
     """The whole of a plain 200."""
     try:
         if response.status_code != 200:
@@ -121,8 +125,8 @@ async def _body(response: httpx.Response) -> bytes:
         body = b""
         async for chunk in response.aiter_raw():
             body += chunk
-            if len(body) > LARGEST:
-                raise FetchFailed(f"its answer is larger than {LARGEST} bytes")
+            if len(body) > largest:
+                raise FetchFailed(f"its answer is larger than {largest} bytes")
         return body
     finally:
         await response.aclose()

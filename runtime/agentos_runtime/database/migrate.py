@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.resources import files
@@ -19,7 +20,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from agentos_runtime.database import outbox
+from agentos_runtime.database import outbox, vectors
 from agentos_runtime.errors import Reason, StartupError
 from agentos_runtime.settings import DatabaseSettings
 
@@ -49,10 +50,14 @@ def fingerprint() -> str:
     return f"agno {version('agno')}, epoch {_EPOCH}"
 
 
-def migrate(settings: DatabaseSettings, imported: threading.Event | None = None) -> None:
+def migrate(
+    settings: DatabaseSettings,
+    imported: threading.Event | None = None,
+    knowledge: Sequence[vectors.VectorTable] = (),
+) -> None:
     """Do what is to be done, once for all replicas.
 
-    `imported` is set once another thread has imported agno; None where none does.
+    `imported` is set once another thread has imported agno; None where none does. `knowledge` are its tables.
     One of AWAY means that the database is away; a StartupError that somebody has to look.
     """
     try:
@@ -63,6 +68,10 @@ def migrate(settings: DatabaseSettings, imported: threading.Event | None = None)
             if settings.events_of and not outbox.is_installed(connection, settings.schema):
                 _lock(connection, settings.schema)
                 outbox.install(connection, settings.schema)
+            if knowledge and not vectors.are_there(connection, settings.schema, knowledge):
+                vectors.require_pgvector(connection)
+                _lock(connection, settings.schema)
+                vectors.make_tables(connection, settings.schema, knowledge)
     except (*AWAY, StartupError):
         raise
     except Exception as error:  # agno's migrations raise anything

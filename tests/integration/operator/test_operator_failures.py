@@ -127,6 +127,30 @@ def test_a_secret_that_is_missing_then_lacks_the_key_then_has_it_empty_then_is_r
     stage.serve(place, name)
 
 
+def test_a_config_map_of_knowledge_that_is_missing_and_then_lacks_its_key(stage: Stage, place: str) -> None:
+    name, texts = new_name("knowing"), new_name("texts")
+    source = {"configMap": {"name": texts, "key": "returns.md"}}
+    embedder = {"id": "openai:text-embedding-3-small"}
+    stage.api.apply(
+        agent_deployment(place, name, knowledge=[{"id": "docs", "embedder": embedder, "sources": [source]}])
+    )
+    body = stage.wait_for("AgentDeployment", name, place, status="False", reason="ConfigMapMissing")
+    assert f"ConfigMap {texts} in namespace {place} does not exist" in condition(body)["message"]
+    assert stage.api.get("Deployment", name, place) is None
+    metadata = {"name": texts, "namespace": place}
+    stage.api.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"other.md": "x"}})
+    body = stage.wait_for("AgentDeployment", name, place, status="False", reason="ConfigMapKeyMissing")
+    assert "has no key returns.md" in condition(body)["message"]
+    stage.api.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"returns.md": "x"}})
+    stage.serve(place, name)
+    (volume,) = [
+        each
+        for each in stage.child("Deployment", place, name)["spec"]["template"]["spec"]["volumes"]
+        if each["name"] == "knowledge-0"
+    ]
+    assert volume["configMap"]["items"] == [{"key": "returns.md", "path": "returns.md"}]
+
+
 def test_an_empty_key_is_as_good_as_none(stage: Stage, place: str) -> None:
     name, keys = new_name("empty"), new_name("keys")
     stage.api.apply(secret(place, keys, **{"api-key": ""}))

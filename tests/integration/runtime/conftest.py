@@ -162,6 +162,58 @@ def token() -> Callable[..., str]:
 @pytest.fixture(scope="module")
 def database(postgres: Server) -> Iterator[Database]:
     """A workspace's schema, empty at first."""
+    with schema_of(postgres) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def pgvector(postgres: Server, database: Database) -> Iterator[Callable[[Database], None]]:
+    """The extension in `ext`, where the login finds it as one of the operator's does; prepares further logins."""
+
+    def may_use_it(tenant: Database) -> None:
+        role = sql.Identifier(tenant.schema)
+        with postgres.connect() as connection:
+            connection.execute(sql.SQL("GRANT USAGE ON SCHEMA ext TO {}").format(role))
+            connection.execute(sql.SQL("ALTER ROLE {0} SET search_path = {0}, ext").format(role))
+
+    with postgres.connect() as connection:
+        connection.execute("CREATE SCHEMA ext")
+        connection.execute("CREATE EXTENSION vector SCHEMA ext")
+    may_use_it(database)
+    yield may_use_it
+    with postgres.connect() as connection:
+        connection.execute("DROP SCHEMA ext CASCADE")
+
+
+@pytest.fixture(scope="module")
+def a_knowledge(model: Process) -> Callable[..., dict[str, Any]]:
+    """A knowledge of a spec, whose embedder is the scripted model."""
+
+    def made(embedder: str = model.url, **changes: Any) -> dict[str, Any]:
+        return {
+            "id": "handbook",
+            "embedder": {
+                "id": "openai:text-embedding-3-small",
+                "baseURL": f"{embedder}/v1",
+                "apiKeySecretRef": {"name": "openai", "key": "api-key"},
+                "dimensions": 256,
+            },
+            "maxResults": 1,
+            **changes,
+        }
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def in_schema_of() -> Callable[[Server], AbstractContextManager[Database]]:
+    """A workspace's schema on another server, or another one on the same."""
+    return schema_of
+
+
+@contextmanager
+def schema_of(postgres: Server) -> Iterator[Database]:
+    """A workspace's schema and login, while it is used."""
     name = f"ws_test_{secrets.token_hex(4)}"
     with postgres.connect() as connection:
         for statement in (
@@ -256,9 +308,14 @@ def runtime_of(database: Database, model: Process) -> Callable[..., AbstractCont
 
     @contextmanager
     def run(
-        folder: Path, *, sqlite: bool = False, schedules: Sequence[dict[str, Any]] = (), **changes: Any
+        folder: Path,
+        *,
+        sqlite: bool = False,
+        schedules: Sequence[dict[str, Any]] = (),
+        bodies: Sequence[dict[str, Any]] = (),
+        **changes: Any,
     ) -> Iterator[tuple[Process, Any]]:
-        write_spec(folder, agent(model.url, **changes), schedules=list(schedules))
+        write_spec(folder, agent(model.url, **changes), schedules=list(schedules), knowledge=list(bodies))
         laptop = {"AGENTOS_DATABASE_URL": f"sqlite:///{folder}/agentos.db", "AGENTOS_DATABASE_SCHEMA": ""}
         process = start_runtime(folder, pod_environ(folder, database, **(laptop if sqlite else {})))
         process.wait_until("/readyz")
@@ -287,9 +344,10 @@ def start(tmp_path: Path, database: Database, model: Process) -> Iterator[Callab
         teams: Sequence[dict[str, Any]] = (),
         workflows: Sequence[dict[str, Any]] = (),
         schedules: Sequence[dict[str, Any]] = (),
+        knowledge: Sequence[dict[str, Any]] = (),
         **environ: str,
     ) -> Process:
-        parts = {"teams": teams, "workflows": workflows, "schedules": schedules}
+        parts = {"teams": teams, "workflows": workflows, "schedules": schedules, "knowledge": knowledge}
         content = {"limits": limits} | {name: list(entries) for name, entries in parts.items()}
         write_spec(tmp_path, *(agents or (agent(model.url),)), **content)
         started.append(start_runtime(tmp_path, pod_environ(tmp_path, database, **environ)))

@@ -5,7 +5,8 @@ The requests are the same in every run (`derandomize`), and few: what they found
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -24,9 +25,22 @@ SCHEMA = schemathesis.openapi.from_dict(document())
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)]
 
 
+@pytest.fixture(scope="module")
+def everything(
+    tmp_path_factory: pytest.TempPathFactory,
+    runtime_of: Callable[..., AbstractContextManager[tuple[Any, Any]]],
+    pgvector: Any,
+    a_knowledge: Callable[..., dict[str, Any]],
+) -> Iterator[Any]:
+    """A runtime that has what a document may declare."""
+    folder = tmp_path_factory.mktemp("everything")
+    with runtime_of(folder, bodies=[a_knowledge()], knowledge="handbook") as (process, _):
+        yield process
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_no_generated_request_is_a_failure_of_the_runtime(
-    operation: Any, runtime: Any, token: Callable[..., str]
+    operation: Any, everything: Any, token: Callable[..., str]
 ) -> None:
     headers = {"Authorization": f"Bearer {token(scopes=SCOPES)}"}
 
@@ -40,7 +54,7 @@ def test_no_generated_request_is_a_failure_of_the_runtime(
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: Any) -> None:
-        answer = case.call(base_url=runtime.url, headers=headers, timeout=30)
+        answer = case.call(base_url=everything.url, headers=headers, timeout=30)
         assert answer.status_code < 500 or answer.status_code in OFFERED_NOT, (answer.status_code, answer.text)
 
     ask()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -62,9 +63,11 @@ class Household:
             f"/learnings/{self.ids['learning_id']}",
             f"/approvals/{self.ids['approval_id']}",
             f"/schedules/{self.ids['schedule_id']}",
+            f"/knowledge/content/{self.ids['content_id']}",
             f"/agents/support/runs/{self.ids['run_id']}?session_id={session}",
         )
-        return {path: self.of_alice(path) for path in paths}
+        found = self.ask("alice", "POST", "/knowledge/search", json={"query": PLANTED}).json()["data"]
+        return {path: self.of_alice(path) for path in paths} | {"/knowledge/search": found}
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +75,11 @@ def household(
     tmp_path_factory: pytest.TempPathFactory,
     runtime_of: Callable[..., AbstractContextManager[tuple[Any, Any]]],
     database: Any,
+    pgvector: Any,
+    a_knowledge: Callable[..., dict[str, Any]],
 ) -> Iterator[Household]:
     folder: Path = tmp_path_factory.mktemp("users")
-    with runtime_of(folder) as (process, token):
+    with runtime_of(folder, bodies=[a_knowledge()], knowledge="handbook") as (process, token):
         household = Household(process.url, token)
         household.ids = planted(household)
         # As an earlier version stored it: none is taken from a caller any more.
@@ -106,6 +111,11 @@ def planted(household: Household) -> dict[str, str]:
     learning = made(
         "POST", "/learnings", json={"learning_type": "user_profile", "content": {"name": PLANTED}, "user_id": "alice"}
     )
+    content = made("POST", "/knowledge/content", data={"text_content": PLANTED, "name": PLANTED})["id"]
+    deadline = time.monotonic() + 60
+    while household.of_alice(f"/knowledge/content/{content}/status")["status"] != "completed":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     approval = household.of_alice(f"/approvals?run_id={waiting['run_id']}")["data"][0]["id"]
     return {
         "agent_id": "support",
@@ -116,6 +126,7 @@ def planted(household: Household) -> dict[str, str]:
         "learning_id": learning["learning_id"],
         "approval_id": approval,
         "schedule_id": "of-alice",
+        "content_id": content,
         "user_id": "alice",
     }
 
@@ -139,6 +150,8 @@ def sent(definition: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
         "memory": "bobs",
         "topics": ["bobs"],
         "content": {"name": "bobs"},
+        "query": PLANTED,
+        "text_content": "bobs",
         "learning_type": "user_profile",
         "session_ids": [ids["session_id"]],
         "session_types": ["agent"],

@@ -57,6 +57,12 @@ def scheduled(sentence: str, word: str, **changes: Any) -> ParameterSet:
     return case(sentence, deployment(schedules=[entry]), word)
 
 
+def knowledge(sentence: str, *words: str, **changes: Any) -> ParameterSet:
+    """A knowledge that is refused."""
+    entry = {"id": "handbook", "embedder": {"id": "openai:text-embedding-3-small"}} | changes
+    return case(sentence, deployment(knowledge=[entry]), *words)
+
+
 MEMBER = {"kind": "User", "name": "alice@example.com", "role": "Viewer"}
 
 
@@ -589,6 +595,19 @@ UNKNOWN = [
     case("a field in another case", workspace(deletionpolicy="Delete"), 'unknown field "spec.deletionpolicy"'),
     case("a map of annotations", workspace(annotations={"a": "b"}), 'unknown field "spec.annotations"'),
     case("storage classes", quota(storage="1Gi"), 'unknown field "spec.quota.storage"'),
+    knowledge(
+        "an embedder of nobody", "spec.knowledge[0].embedder.id", embedder={"id": "cohere:embed", "dimensions": 9}
+    ),
+    knowledge("an embedder of unknown size", "dimensions is missing", embedder={"id": "openai:bge-m3"}),
+    knowledge(
+        "an embedder's address with a password", "baseURL", embedder={"id": "openai:x", "baseURL": "http://a:b@c"}
+    ),
+    knowledge("a source of no kind", "exactly one of configMap and url", sources=[{}]),
+    knowledge("a source over http from the internet", "sources[0].url", sources=[{"url": "http://example.com/a"}]),
+    knowledge(
+        "a source of a Service with a password", "sources[0].url", sources=[{"url": "http://a:b@docs.tools.svc/a"}]
+    ),
+    knowledge("a thousand results", "maxResults", maxResults=1000),
     mcp("stdio, which would start a program", "must be streamable-http or sse; stdio would start", transport="stdio"),
     mcp("credentials in the address of a server", "mcp.url", url="http://me:secret@docs/mcp"),
     mcp(

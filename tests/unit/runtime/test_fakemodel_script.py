@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from local.fakemodel import wire
+from local.fakemodel.embeddings import embeddings
 from local.fakemodel.script import Reply, ToolCall, reply_to
 
 
@@ -75,3 +76,16 @@ def test_usage_comes_last_and_only_where_it_is_asked_for() -> None:
     assert "usage" not in list(wire.chunks(request, reply))[-1]
     *_, last = wire.chunks({**request, "stream_options": {"include_usage": True}}, reply)
     assert last["usage"] == {"prompt_tokens": 1, "completion_tokens": 3, "total_tokens": 4}
+
+
+def test_texts_with_words_in_common_are_near_each_other() -> None:
+    texts = ["When does the refund arrive?", "The refund arrives after a week.", "Lamps have a warranty."]
+    answer = embeddings({"input": texts, "model": "text-embedding-3-small", "dimensions": 64})
+    question, near, far = (each["embedding"] for each in answer["data"])
+    assert {len(question), len(near), len(far)} == {64}
+
+    def likeness(other: list[float]) -> float:
+        return float(sum(a * b for a, b in zip(question, other, strict=True)))
+
+    assert likeness(near) > likeness(far)
+    assert embeddings({"input": texts[0], "dimensions": 64})["data"][0]["embedding"] == question

@@ -15,6 +15,7 @@ from agentos_runtime.errors import Reason
 from agentos_runtime.settings import settings_from
 from agentos_spec import SpecError, parse_spec
 from agentos_spec.kinds import Choice, Kind, Whole, camel
+from agentos_spec.knowledge import EMBEDDERS, KNOWN_DIMENSIONS, MOST_DIMENSIONS
 from agentos_spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
 from agentos_spec.schedules import MOST_SCHEDULES
 
@@ -29,14 +30,16 @@ TEXTS = {
     "toolNamePrefix": "docs",
     "key": "api-key",
     "timezoneIdentifier": "Europe/Berlin",
+    "knowledge": "helper",
 }
-EXCLUSIVE = {"tools": ("toolkit", "mcp"), "headers": ("secretKeyRef",)}
+EXCLUSIVE = {"tools": ("toolkit", "mcp"), "headers": ("secretKeyRef",), "sources": ("configMap", "url")}
 """Lists whose entries hold one of several fields; of a header's value and its Secret, the Secret is filled in."""
 FORM = {"type": "object", "properties": {"answer": {"type": "string"}}}
 MODEL = {"id": "openai-chat:gpt-4o-mini"}
+EMBEDDER = {"id": "openai:text-embedding-3-small"}
 KINDS: dict[str, tuple[Mapping[str, Kind], set[str]]] = {
-    "agents": (AGENT, {"id", "name", "model", "tools", "guardrails"}),
-    "teams": (TEAM, {"id", "name", "model", "tools", "guardrails", "members"}),
+    "agents": (AGENT, {"id", "name", "model", "tools", "guardrails", "knowledge"}),
+    "teams": (TEAM, {"id", "name", "model", "tools", "guardrails", "knowledge", "members"}),
     "workflows": (WORKFLOW, {"id", "name", "steps"}),
 }
 """By the field of the spec: the runtime's table of parameters, and what it reads beside them."""
@@ -61,7 +64,8 @@ def filled(schema: dict[str, Any], name: str = "") -> Any:
     if schema["type"] == "object":
         properties = schema.get("properties", {})
         if "baseURL" in properties:
-            return {key: filled(field, key) for key, field in properties.items()} | MODEL
+            given = EMBEDDER if name == "embedder" else MODEL
+            return {key: filled(field, key) for key, field in properties.items()} | given
         return {key: filled(field, key) for key, field in properties.items()}
     texts = schema.get("enum", [TEXTS.get(name, "text")])
     scalars = {"boolean": True, "integer": schema.get("minimum", 1), "string": texts[0]}
@@ -92,6 +96,7 @@ def document() -> dict[str, Any]:
             "agents": [agent, member],
             "teams": [team | {"id": "team", "members": ["member"]}],
             "workflows": [workflow | {"id": "workflow", "steps": steps}],
+            "knowledge": filled(schema_of("knowledge")),
         },
     }
 
@@ -103,6 +108,7 @@ def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
         assert parameters.keys() == kinds.keys()
     assert [tool.requires_confirmation for tool in spec.agents[0].tools] == [("text",), ("text",)]
     assert spec.teams[0].guardrails[0].name == "openai_moderation"
+    assert [source.label for source in spec.knowledge[0].sources] == ["configMap/openai/api-key", TEXTS["url"]]
 
 
 @pytest.mark.parametrize("field", KINDS)
@@ -116,6 +122,15 @@ def test_the_crd_has_every_field_that_the_runtime_understands_with_the_same_boun
             assert (schema["minimum"], schema["maximum"]) == (kind.low, kind.high), name
         if isinstance(kind, Choice):
             assert tuple(schema["enum"]) == kind.words, name
+
+
+def test_the_crd_and_the_runtime_know_the_same_embedders() -> None:
+    embedder = schema_of("knowledge")["items"]["properties"]["embedder"]
+    providers = embedder["properties"]["id"]["pattern"].partition("(")[2].partition(")")[0]
+    assert providers.split("|") == sorted(EMBEDDERS)
+    assert embedder["properties"]["dimensions"]["maximum"] == MOST_DIMENSIONS
+    rule = embedder["x-kubernetes-validations"][0]["rule"]
+    assert set(re.findall("'(.+?)'", rule)) == set(KNOWN_DIMENSIONS)
 
 
 def test_the_crd_has_the_types_of_steps_that_the_runtime_understands() -> None:

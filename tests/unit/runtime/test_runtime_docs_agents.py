@@ -26,7 +26,7 @@ from agentos_spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "agents.md").read_text()
 DOCUMENTS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-ELSEWHERE = {"self", "id", "name", "model", "tools", "pre_hooks", "members", "steps", "team", "workflow"}
+ELSEWHERE = {"self", "id", "name", "model", "tools", "pre_hooks", "members", "steps", "team", "workflow", "knowledge"}
 """Parameters that have a field of another form: `pre_hooks` are the guardrails."""
 OF_TEAMS_AND_WORKFLOWS = {"store_events"}
 

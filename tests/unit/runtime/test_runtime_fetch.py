@@ -269,3 +269,13 @@ async def test_a_certificate_of_an_unknown_authority_is_refused_whatever_the_env
     async with listening_with_tls(certificate) as server:
         with pytest.raises(FetchFailed, match="cannot be read"):
             await Fetch(f"https://localhost:{server.port}/jwks", laptop=True)()
+
+
+async def test_a_text_may_be_larger_than_a_set_of_keys_and_is_asked_for_as_one() -> None:
+    body = b"x" * (2 * LARGEST)
+    async with listening(response("200 OK", body)) as server:
+        fetch = Fetch(f"http://localhost:{server.port}/a.txt", laptop=True, accept="text/plain", largest=2 * LARGEST)
+        assert await fetch() == body
+        assert "accept: text/plain" in server.heard[0].lower()
+        with pytest.raises(FetchFailed, match=f"larger than {LARGEST} bytes"):
+            await Fetch(f"http://localhost:{server.port}/a.txt", laptop=True, largest=LARGEST)()

@@ -7,6 +7,7 @@ from typing import Any
 
 MODEL = {"id": "openai-chat:gpt-4o-mini"}
 WRITER = {"id": "writer", "model": MODEL}
+HANDBOOK = {"id": "handbook", "embedder": {"id": "openai:text-embedding-3-small"}}
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,17 @@ def agent(**fields: Any) -> dict[str, Any]:
 def team(id_: str, *members: str) -> dict[str, Any]:
     """One team."""
     return {"id": id_, "model": MODEL, "members": list(members)}
+
+
+NO_URL = (
+    "spec.knowledge[0].sources[0].url: is not an https URL, or http://<service>.<namespace>.svc, without user, query"
+    " and fragment"
+)
+
+
+def knowing(entry: dict[str, Any], id_: str = "handbook") -> dict[str, Any]:
+    """A spec of one knowledge and an agent that searches one."""
+    return {"agents": [WRITER | {"knowledge": id_}], "knowledge": [entry]}
 
 
 BAD_SPECS = {
@@ -116,6 +128,54 @@ BAD_SPECS = {
         {"agents": [WRITER], "workflows": [{"id": "s", "steps": [{"name": "draft", "agent": "writer", "retry": 1}]}]},
         "spec.workflows[0].steps[0]: unknown field 'retry'; known are name, type, agent, team, workflow, onError, "
         "description, maxRetries, skipOnFailure, strictInputValidation, addWorkflowHistory, numHistoryRuns",
+    ),
+    "knowledge that does not exist": BadSpec(
+        knowing(HANDBOOK, "hanbook"),
+        "spec.agents[0].knowledge: 'hanbook' is no knowledge of this document (did you mean 'handbook'?)",
+    ),
+    "knowledge where none is": BadSpec(
+        {"agents": [WRITER], "teams": [team("desk", "writer") | {"knowledge": "handbook"}]},
+        "spec.teams[0].knowledge: 'handbook' is no knowledge of this document; there is none",
+    ),
+    "a use of knowledge that is not named": BadSpec(
+        agent(addKnowledgeToContext=True),
+        "spec.agents[0].addKnowledgeToContext: says how knowledge is used, and none is named; add knowledge with an id"
+        " of spec.knowledge",
+    ),
+    "an embedder of a provider that is none": BadSpec(
+        knowing(HANDBOOK | {"embedder": {"id": "cohere:embed-v4.0", "dimensions": 1536}}),
+        "spec.knowledge[0].embedder.id: 'cohere' is no provider of embedders here; there are fireworks, nebius, openai,"
+        " together, and openai with a baseURL for every server that speaks its protocol",
+        admitted=False,
+    ),
+    "an embedder of unknown dimensions": BadSpec(
+        knowing(HANDBOOK | {"embedder": {"id": "openai:bge-m3"}}),
+        "spec.knowledge[0].embedder: dimensions is missing; add how many numbers a vector of 'openai:bge-m3' has",
+        admitted=False,
+    ),
+    "a source of two kinds": BadSpec(
+        knowing(HANDBOOK | {"sources": [{"url": "https://example.com/a.md", "configMap": {"name": "texts"}}]}),
+        "spec.knowledge[0].sources[0]: give exactly one of configMap and url",
+        admitted=False,
+    ),
+    "a source that is named twice": BadSpec(
+        knowing(HANDBOOK | {"sources": [{"configMap": {"name": "texts"}}, {"configMap": {"name": "texts"}}]}),
+        "spec.knowledge[0].sources[1]: is named above already; leave one out",
+    ),
+    "a source over http from the internet": BadSpec(
+        knowing(HANDBOOK | {"sources": [{"url": "http://example.com/a.md"}]}),
+        NO_URL,
+        admitted=False,
+    ),
+    "a source with a password": BadSpec(
+        knowing(HANDBOOK | {"sources": [{"url": "https://user:secret@example.com/a.md"}]}),
+        NO_URL,
+        admitted=False,
+    ),
+    "a source with a query": BadSpec(
+        knowing(HANDBOOK | {"sources": [{"url": "https://example.com/a.md?key=secret"}]}),
+        NO_URL,
+        admitted=False,
     ),
 }
 

@@ -1,20 +1,21 @@
-"""`GET /config` tells of MCP servers, of which agno says nothing: `mcp_servers`, each with its status and tools."""
+"""`GET /config` tells of what agno says nothing: `mcp_servers`, each with its status and tools, and how the loading of
+knowledge goes, `knowledge_sources`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agentos_runtime.asgi import App, Message, Receive, Scope, Send
 
 
-class McpStatus:
-    """Adds the block to agno's answer."""
+class ConfigStatus:
+    """Adds the blocks to agno's answer."""
 
-    def __init__(self, app: App, servers: Callable[[], Sequence[dict[str, Any]]]) -> None:
+    def __init__(self, app: App, blocks: Mapping[str, Callable[[], Sequence[dict[str, Any]]]]) -> None:
         self._app = app
-        self._servers = servers
+        self._blocks = blocks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/config" or scope["method"] != "GET":
@@ -35,7 +36,8 @@ class McpStatus:
 
     async def _finish(self, start: Message, body: bytes, send: Send) -> None:
         if start["status"] == 200:
-            body = json.dumps(json.loads(body) | {"mcp_servers": list(self._servers())}).encode()
+            told = {name: list(tell()) for name, tell in self._blocks.items()}
+            body = json.dumps(json.loads(body) | told).encode()
             others = [(name, value) for name, value in start["headers"] if name != b"content-length"]
             start["headers"] = [*others, (b"content-length", str(len(body)).encode())]
         await send(start)
