@@ -85,7 +85,7 @@ def test_texts_with_words_in_common_are_near_each_other() -> None:
     assert {len(question), len(near), len(far)} == {64}
 
     def likeness(other: list[float]) -> float:
-        return sum(a * b for a, b in zip(question, other, strict=True))
+        return float(sum(a * b for a, b in zip(question, other, strict=True)))
 
     assert likeness(near) > likeness(far)
     assert embeddings({"input": texts[0], "dimensions": 64})["data"][0]["embedding"] == question
