@@ -12,7 +12,15 @@ from typing import Any
 import httpx
 import pytest
 
-SCOPES = ["agents:run", "agents:read", "config:read", "knowledge:read", "knowledge:write", "knowledge:delete"]
+SCOPES = [
+    "agents:run",
+    "teams:run",
+    "agents:read",
+    "config:read",
+    "knowledge:read",
+    "knowledge:write",
+    "knowledge:delete",
+]
 RETURNS = "Parcels may be returned within thirty days; the refund arrives after a week."
 WARRANTY = "The warranty on lamps lasts five years and covers broken switches."
 
@@ -38,10 +46,10 @@ class Deployment:
         assert answer.status_code == 200, answer.text
         return [each["content"] for each in answer.json()["data"]]
 
-    def answers(self, query: str, user: str = "alice") -> str:
-        """What the agent says once it has searched."""
+    def answers(self, query: str, user: str = "alice", who: str = "agents/support") -> str:
+        """What the agent, or a team, says once it has searched."""
         message = "call search_knowledge_base " + json.dumps({"query": query})
-        answer = self.ask("POST", "/agents/support/runs", user, data={"message": message, "stream": "false"})
+        answer = self.ask("POST", f"/{who}/runs", user, data={"message": message, "stream": "false"})
         assert answer.status_code == 200, answer.text
         return str(answer.json()["content"])
 
@@ -84,13 +92,17 @@ def deploy(
     name = f"d-{secrets.token_hex(4)}"
 
     def begin(
-        texts: dict[str, str] | None = None, deployment: str = "", knowledge: Any = None, **environ: str
+        texts: dict[str, str] | None = None,
+        deployment: str = "",
+        knowledge: Any = None,
+        teams: Any = (),
+        **environ: str,
     ) -> Deployment:
         write(tmp_path, texts or {})
         given = knowledge or a_knowledge(**({"sources": [{"configMap": {"name": "handbook"}}]} if texts else {}))
         agent = an_agent(knowledge="handbook", tools=[])
         environ |= {"AGENTOS_DEPLOYMENT": deployment or name, "AGENTOS_KNOWLEDGE_DIR": str(tmp_path / "knowledge")}
-        process = start(agent, knowledge=[given], **environ)
+        process = start(agent, knowledge=[given], teams=teams, **environ)
         process.wait_until("/readyz")
         return Deployment(process, token)
 
@@ -112,6 +124,19 @@ def test_an_agent_answers_from_a_config_map(deploy: Callable[..., Deployment]) -
     deployment.loads()
     assert RETURNS in deployment.answers("When does the refund arrive?")
     assert WARRANTY in deployment.answers("How long is the warranty on lamps?")
+
+
+def test_a_team_answers_from_it_and_is_sent_what_is_found_where_the_document_says_so(
+    deploy: Callable[..., Deployment], an_agent: Callable[..., Any]
+) -> None:
+    model = an_agent()["model"]
+    team = {"id": "desk", "model": model, "members": ["support"], "knowledge": "handbook"}
+    told = team | {"id": "told", "addKnowledgeToContext": True, "searchKnowledge": False}
+    deployment = deploy({"returns.md": RETURNS}, teams=[team, told])
+    deployment.loads()
+    assert RETURNS in deployment.answers("refund", who="teams/desk")
+    form = {"message": "When does the refund arrive?", "stream": "false"}
+    assert "refund arrives after a week" in deployment.ask("POST", "/teams/told/runs", data=form).json()["content"]
 
 
 def test_what_changes_in_a_config_map_is_found_without_a_new_pod(

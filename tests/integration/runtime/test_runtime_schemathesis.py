@@ -26,7 +26,7 @@ OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations() if isinstance(
 
 
 @pytest.fixture(scope="module")
-def everything(
+def runtime(
     tmp_path_factory: pytest.TempPathFactory,
     runtime_of: Callable[..., AbstractContextManager[tuple[Any, Any]]],
     pgvector: Any,
@@ -40,7 +40,7 @@ def everything(
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_no_generated_request_is_a_failure_of_the_runtime(
-    operation: Any, everything: Any, token: Callable[..., str]
+    operation: Any, runtime: Any, token: Callable[..., str]
 ) -> None:
     headers = {"Authorization": f"Bearer {token(scopes=SCOPES)}"}
 
@@ -54,7 +54,7 @@ def test_no_generated_request_is_a_failure_of_the_runtime(
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: Any) -> None:
-        answer = case.call(base_url=everything.url, headers=headers, timeout=30)
+        answer = case.call(base_url=runtime.url, headers=headers, timeout=30)
         assert answer.status_code < 500 or answer.status_code in OFFERED_NOT, (answer.status_code, answer.text)
 
     ask()
