@@ -9,7 +9,10 @@ from urllib.parse import parse_qsl
 
 from agentos_runtime.asgi import App, Receive, Scope, Send
 from agentos_runtime.http.problems import send_problem
-from agentos_runtime.http.wellformed import LONGEST_ID, Refused, check_named, check_text
+from agentos_runtime.http.wellformed import LONGEST_ID, Refused, check_named, check_text, check_time
+
+_TIMES = frozenset({"start_time", "end_time"})
+"""Between which times traces are looked for."""
 
 
 class Envelope:
@@ -52,3 +55,5 @@ def _check_query(query: bytes) -> None:
         raise Refused(400, "The query cannot be read.") from error
     for name, value in pairs:
         check_named(name, value)
+        if value and name in _TIMES:
+            check_time(name, value)

@@ -185,6 +185,14 @@ def test_a_segment_of_a_path_that_is_too_long_is_422(client: httpx.Client) -> No
     assert_problem(client.get("/sessions/" + "x" * 5_000), 422)
 
 
+@pytest.mark.parametrize("time", ["yesterday", "2026-13-01", "0001-01-01T00:00:00+14:00", "+"])
+@pytest.mark.parametrize("name", ["start_time", "end_time"])
+def test_a_time_that_cannot_be_read_is_422(runtime: Any, token: Mint, name: str, time: str) -> None:
+    headers = {"Authorization": f"Bearer {token(scopes=['traces:read'])}"}
+    answer = httpx.get(f"{runtime.url}/traces", params={name: time}, headers=headers)
+    assert (answer.status_code, name in answer.json()["detail"]) == (422, True)
+
+
 def test_the_name_of_another_user_is_403_in_a_query_and_without_effect_in_a_form(client: httpx.Client) -> None:
     assert_problem(client.get("/sessions?user_id=bob"), 403)
     assert client.post(RUNS, data={**FORM, "user_id": "bob"}).json()["user_id"] == "alice"
