@@ -22,6 +22,8 @@ from tests.integration.operator.stage import SYSTEM_NAMESPACE, Stage, new_name
 
 GOLDEN = Path(__file__).parent / "golden"
 NOT_OURS = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
+NAMED_BY_CONTENT = ("ConfigMap", "ControllerRevision")
+"""Kinds whose names end in a digest."""
 
 ROLES = """
 SELECT rolname::text, rolcanlogin, rolconnlimit, rolinherit,
@@ -75,7 +77,7 @@ class Life:
             for body in self.stage.api.items(kind.kind, self.place):
                 name = body["metadata"]["name"]
                 if (kind.kind, name) not in NOT_OURS:
-                    yield f"{kind.kind} {name if kind.kind != 'ConfigMap' else name.rpartition('-')[0]}"
+                    yield f"{kind.kind} {name.rpartition('-')[0] if kind.kind in NAMED_BY_CONTENT else name}"
 
     def _wanted(self) -> int | None:
         body = self.stage.api.get("Deployment", "support", self.place)
