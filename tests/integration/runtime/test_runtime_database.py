@@ -49,8 +49,11 @@ def frozen(server: Any) -> Iterator[None]:
 
 
 def children_of(pid: int) -> set[int]:
-    """A process and all below it."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """A process and all below it; a backend may end between being listed and being looked at."""
+    try:
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
     return {pid}.union(*(children_of(int(child)) for child in listed))
 
 
