@@ -12,7 +12,7 @@ from pathlib import Path
 from agentos_runtime import termination
 from agentos_runtime.errors import EXIT_CONFIG, Reason, StartupError
 from agentos_runtime.settings import Environ, Settings, settings_from
-from agentos_spec import SpecError, load_spec
+from agentos_spec import Spec, SpecError, load_spec
 
 
 def main(argv: Sequence[str] | None = None, environ: Environ = os.environ) -> int:
@@ -37,11 +37,10 @@ def _serve(options: argparse.Namespace, environ: Environ) -> int:
     spec = load_spec(settings.spec_file)
     if settings.laptop and settings.auth.generated:
         _welcome(settings, spec.agents[0].id)
-    return _run(settings, environ)
+    return _run(settings, spec, environ)
 
 
-def _run(settings: Settings, environ: Environ) -> int:
-    spec = load_spec(settings.spec_file)
+def _run(settings: Settings, spec: Spec, environ: Environ) -> int:
     from agentos_runtime.server import serve  # noqa: PLC0415 - a broken spec is reported before anything heavy
 
     serve(settings, spec, environ)
@@ -65,7 +64,7 @@ def _serve_again(settings: Settings, environ: Environ) -> int:
 def _again(settings: Settings, environ: Environ) -> int:
     """One of the processes of `--reload`."""
     try:
-        return _run(settings, environ)
+        return _run(settings, load_spec(settings.spec_file), environ)
     except (StartupError, SpecError) as error:
         sys.stderr.write(f"{error}\nWaiting for the document to change.\n")
         return EXIT_CONFIG
