@@ -11,7 +11,9 @@ import gc
 import os
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from agentos_runtime import logs
@@ -35,9 +37,6 @@ def serve(settings: Settings, spec: Spec, environ: Environ) -> None:
     # Nothing that imports build is garbage, and looking for some is a quarter of a start. The warm-up
     # turns the collector on again.
     gc.disable()
-    if not spec.has_expressions:
-        # agno would import it for workflows that nobody declared: a tenth of a start, and 3 MiB.
-        sys.modules["celpy"] = None  # type: ignore[assignment]
     configure_logs(settings)
     hide_process()
     from agentos_runtime.database.prepare import in_background
@@ -45,9 +44,30 @@ def serve(settings: Settings, spec: Spec, environ: Environ) -> None:
 
     imported = threading.Event()
     prepared = in_background(settings.database, imported, tables_of(settings.deployment, spec))
-    _import_agno()
+    with without(_unused(settings, spec)):
+        _import_agno()
     imported.set()
     _Server(settings, spec, environ, prepared).run()
+
+
+def _unused(settings: Settings, spec: Spec) -> Iterator[str]:
+    """What agno would import for workflows or a Redis that nobody declared."""
+    if not spec.has_expressions:
+        yield "celpy"  # a tenth of a start, and 3 MiB
+    if not settings.redis:
+        yield "redis"  # 8 MiB
+
+
+@contextmanager
+def without(packages: Iterable[str]) -> Iterator[None]:
+    """Have optional packages missing in this block alone: a tool that imports one later finds it."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None makes `import` raise ModuleNotFoundError
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 def _import_agno() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +192,19 @@ def test_a_laptop_gets_no_file_in_dev(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_last_words_fit_into_what_kubernetes_keeps(tmp_path: Path) -> None:
     termination.report(StartupError("InvalidSpec", "x" * 5000), tmp_path / "log")
     assert len((tmp_path / "log").read_bytes()) < 4096
+
+
+_START = """
+import sys
+from agentos_runtime.server import without
+with without(["redis", "json"]):
+    import agentos_runtime.app
+    import json
+assert "redis" not in sys.modules, "agno's Redis costs every pod 8 MiB"
+import redis.asyncio
+"""
+
+
+def test_a_package_kept_from_agnos_start_is_there_for_a_tool_that_imports_it_later() -> None:
+    found = subprocess.run([sys.executable, "-c", _START], capture_output=True, text=True, check=False, timeout=60)
+    assert (found.returncode, found.stderr) == (0, "")
