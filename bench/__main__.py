@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bench import circumstances, first_answer, isolation_probe, operator_memory, results, rollouts, runtime
+from bench import circumstances, first_answer, isolation_probe, operator_memory, results, rollouts, runtime, upgrades
 from bench.catalog import FIGURES, PARTS, RECORDED, by_name, parts_of
 from bench.results import Entry
 from bench.scale import measure as scale
@@ -38,6 +38,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
         "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
         "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),
         "rollouts": lambda: rollouts.measure(rollouts.Plan(name)),
+        "upgrades": lambda: upgrades.measure(upgrades.Plan(name, options.earlier)),
         "operator-memory": lambda: operator_memory.measure(operator_memory.Plan(name, options.rest)),
     }
 
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=7, help="pairs of measurements (default: 7)")
     parser.add_argument("--runs", type=int, default=300, help="runs of each load (default: 300)")
     parser.add_argument("--rest", type=float, default=60.0, help="seconds of rest before the operator is weighed")
+    parser.add_argument("--earlier", default="", help="commit that an upgrade begins with (default: the newest tag)")
     parser.add_argument("--cluster", default="", help="local cluster to use; the one that is up, else one of its own")
     return parser
 

@@ -26,6 +26,7 @@ FIGURES = (
     Figure("runtime-start-empty", "s", "<= 1.0 x baseline", "runtime"),
     Figure("rotation-failed-requests", "requests", "= 0 requests", "rollouts"),
     Figure("rollout-failed-requests", "requests", "= 0 requests", "rollouts"),
+    Figure("upgrade-failed-requests", "requests", "= 0 requests", "upgrades"),
     Figure("operator-idle-memory", "MB", "< 110 MB", "operator-memory"),
     Figure("workspace-ready-p50", "ms", "", "scale"),
     Figure("workspace-ready-p95", "ms", "", "scale"),
@@ -44,7 +45,7 @@ FIGURES = (
     Figure("ci-warm", "s", "", "recorded"),
 )
 RECORDED = "recorded"
-PARTS = ("runtime", "scale", "first-answer", "rollouts", "operator-memory", "isolation")
+PARTS = ("runtime", "scale", "first-answer", "rollouts", "upgrades", "operator-memory", "isolation")
 """In the order of a whole run: what needs no cluster comes before there is one."""
 
 

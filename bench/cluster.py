@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +39,18 @@ class Place:
 
 
 @contextmanager
-def ready(name: str) -> Iterator[Place]:
-    """The cluster called `name`; by default the one of `make up`, or one of our own for as long as it is needed."""
+def ready(name: str, more: Iterable[ImageArchive] = ()) -> Iterator[Place]:
+    """The cluster called `name`; by default the one of `make up`, or one of our own for as long as it is needed.
+
+    `more` are images that its node shall have besides those of the quick start.
+    """
     chosen = cluster.Cluster(name or (USUAL if cluster.Cluster(USUAL).is_healthy() else OWN))
     was_up = chosen.is_healthy()
     found = demo.ensure_images()
     try:
         if not was_up:
             cluster.up(chosen.name, port=PORT, extra=found.values())
+        chosen.load(more)
         yield _furnish(chosen, found)
     finally:
         if not was_up:
@@ -63,7 +67,7 @@ def _furnish(chosen: cluster.Cluster, found: demo.Found) -> Place:
     model = addons.manifest("fake-model", {"IMAGE": found["agentos-fake-model"].ref})
     addons.kubectl_apply(kubectl, chosen.kubeconfig, f"{model}\n---\n{_plain_namespace()}")
     with step("operator, PostgreSQL and the scripted model", quiet_below=1.0):
-        _wait(Api(chosen.kubeconfig))
+        wait(chosen.kubeconfig)
     return Place(chosen.kubeconfig, chosen.port, _ref(found, "runtime"), _ref(found, "operator"))
 
 
@@ -84,7 +88,9 @@ def _plain_namespace() -> str:
     )
 
 
-def _wait(api: Api) -> None:
+def wait(kubeconfig: Path) -> None:
+    """Until what the chart installs works, and an operator of its newest revision leads."""
+    api = Api(kubeconfig)
     advice = "See `kubectl get pods -A` of the bench's cluster."
     for path in _AWAITED:
         wait_until(_is_rolled_out(api, path), what=path, timeout=300, advice=advice)

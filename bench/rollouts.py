@@ -68,8 +68,8 @@ async def run(plan: Plan, place: Place) -> tuple[list[Entry], dict[str, Any]]:
             HeldLoad(place.port, subject.request, in_flight=plan.in_flight, pause=plan.pause) as load,
         ):
             phases = {
-                "rotation": await _phase(load, "rotation", partial(subject.rotate, to_the_end=plan.to_the_end)),
-                "rollout": await _phase(load, "rollout", subject.change_spec),
+                "rotation": await phase(load, "rotation", partial(subject.rotate, to_the_end=plan.to_the_end)),
+                "rollout": await phase(load, "rollout", subject.change_spec),
             }
         version = await kubernetes.get("/version") or {}
     finally:
@@ -79,11 +79,12 @@ async def run(plan: Plan, place: Place) -> tuple[list[Entry], dict[str, Any]]:
     held = {"in_flight": plan.in_flight, "pause_seconds": plan.pause}
     return (
         [entry(by_name(name), number, None, at) for name, number in failed.items()],
-        {"load": held, **{name: _as_json(seen, seconds) for name, (seen, seconds) in phases.items()}},
+        {"load": held, **{name: as_json(seen, seconds) for name, (seen, seconds) in phases.items()}},
     )
 
 
-async def _phase(load: HeldLoad, name: str, happen: Callable[[], Awaitable[None]]) -> tuple[Tally, float]:
+async def phase(load: HeldLoad, name: str, happen: Callable[[], Awaitable[None]]) -> tuple[Tally, float]:
+    """What the load sees while something happens, and the seconds of that, with a rest before and after."""
     load.phase()
     began = time.monotonic()
     await asyncio.sleep(REST_SECONDS)
@@ -94,7 +95,8 @@ async def _phase(load: HeldLoad, name: str, happen: Callable[[], Awaitable[None]
     return seen, seconds
 
 
-def _as_json(seen: Tally, seconds: float) -> dict[str, Any]:
+def as_json(seen: Tally, seconds: float) -> dict[str, Any]:
+    """A phase for the details."""
     return {
         "requests": seen.requests,
         "seconds": round(seconds, 1),
@@ -114,7 +116,7 @@ class Subject:
         self._kubernetes = kubernetes
         self._port = port
         self._name = name
-        self._namespace = workspace.namespace_of(name)
+        self.namespace = workspace.namespace_of(name)
         self._documents = dict(_documents(name))
         self._signing: token.Signing | None = None
         self._read_at = 0.0
@@ -171,15 +173,25 @@ class Subject:
         await self._until(seen, "has its new spec seen", READY_SECONDS)
         await self._until(self._is_at_rest, "is at rest", READY_SECONDS)
 
+    async def runs(self, image: str) -> None:
+        """Until its only pod is ready and is of this image."""
+
+        async def does() -> bool:
+            pods = await self._kubernetes.list(f"{workspace.namespace_path(self.namespace)}/pods", {})
+            images = {container["image"] for pod in pods for container in pod["spec"]["containers"]}
+            return images == {image} and await self._is_at_rest()
+
+        await self._until(does, f"runs {image} alone", READY_SECONDS)
+
     @property
     def _deployment_path(self) -> str:
-        return f"{workspace.GROUP_PATH}/namespaces/{self._namespace}/agentdeployments/{AGENT}"
+        return f"{workspace.GROUP_PATH}/namespaces/{self.namespace}/agentdeployments/{AGENT}"
 
     async def _current_signing(self) -> token.Signing:
         """What the Secret said at most SIGNER_SECONDS ago."""
         async with self._reading:
             if self._signing is None or time.monotonic() - self._read_at > SIGNER_SECONDS:
-                path = f"{workspace.namespace_path(self._namespace)}/secrets/{token.SECRET_NAME}"
+                path = f"{workspace.namespace_path(self.namespace)}/secrets/{token.SECRET_NAME}"
                 secret = await self._kubernetes.get(path)
                 if secret is None:
                     raise StepFailedError(f"{path} is not there", ADVICE)
@@ -188,7 +200,7 @@ class Subject:
 
     async def _answers(self) -> bool:
         """Whether one question is answered. Until the Secret is there, nobody can ask."""
-        path = f"{workspace.namespace_path(self._namespace)}/secrets/{token.SECRET_NAME}"
+        path = f"{workspace.namespace_path(self.namespace)}/secrets/{token.SECRET_NAME}"
         if await self._kubernetes.get(path) is None:
             return False
         connection = Connection(self._port)
@@ -202,7 +214,7 @@ class Subject:
     async def _is_at_rest(self) -> bool:
         """Whether the AgentDeployment is ready and one pod is left, which is not ending."""
         deployment = await self._kubernetes.get(self._deployment_path) or {}
-        pods = await self._kubernetes.list(f"{workspace.namespace_path(self._namespace)}/pods", {})
+        pods = await self._kubernetes.list(f"{workspace.namespace_path(self.namespace)}/pods", {})
         conditions = deployment.get("status", {}).get("conditions", [])
         ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
         return ready and len(pods) == 1 and "deletionTimestamp" not in pods[0]["metadata"]
@@ -217,8 +229,8 @@ class Subject:
     async def _remove(self) -> None:
         await self._kubernetes.delete(workspace.workspace_path(self._name))
         await self._kubernetes.gone(workspace.workspace_path(self._name), READY_SECONDS)
-        await self._kubernetes.delete(workspace.namespace_path(self._namespace))
-        await self._kubernetes.gone(workspace.namespace_path(self._namespace), READY_SECONDS)
+        await self._kubernetes.delete(workspace.namespace_path(self.namespace))
+        await self._kubernetes.gone(workspace.namespace_path(self.namespace), READY_SECONDS)
 
 
 def _waits_for_old_tokens(body: Object) -> bool:

@@ -95,16 +95,16 @@ def _image(image: ImageArchive) -> dict[str, str]:
     return {"repository": repository, "tag": tag}
 
 
-def install(kubeconfig: Path, found: Found, port: int) -> None:
+def install(kubeconfig: Path, found: Found, port: int, chart: Path = CHART) -> None:
     """Install or upgrade the release, unless it is what the chart and the values say already.
 
     Helm makes a new revision even of nothing; so the release's description holds a digest of both.
     """
     text = yaml.safe_dump(values(found, port))
-    key = images_recipes.short_hash({"chart": images_recipes.digest(CHART), "values": text})
+    key = images_recipes.short_hash({"chart": images_recipes.digest(chart), "values": text})
     if installed(kubeconfig) == key:
         return
-    command = ["upgrade", "--install", RELEASE, str(CHART), "-n", NAMESPACE, "--create-namespace"]
+    command = ["upgrade", "--install", RELEASE, str(chart), "-n", NAMESPACE, "--create-namespace"]
     advice = f"See `helm -n {NAMESPACE} history {RELEASE}`; `make down` and `make up` start afresh."
     helm(kubeconfig, *command, "--description", key, "-f", "-", stdin=text, advice=advice)
 
@@ -116,6 +116,12 @@ def installed(kubeconfig: Path) -> str:
         return ""
     found = json.loads(helm(kubeconfig, "status", RELEASE, "-n", NAMESPACE, "-o", "json"))
     return str(found["info"]["description"])
+
+
+def revision(kubeconfig: Path) -> str:
+    """The number of the release as it is now, which `helm rollback` takes."""
+    found = json.loads(helm(kubeconfig, "status", RELEASE, "-n", NAMESPACE, "-o", "json"))
+    return str(found["version"])
 
 
 def helm(kubeconfig: Path, *arguments: str, stdin: str | None = None, advice: str = "") -> str:
