@@ -23,6 +23,8 @@ from bench.results import Entry, entry
 from bench.rollouts import Subject, as_json, phase
 from local import demo
 
+RUNTIMES = {"labelSelector": "app.kubernetes.io/name=agentos-runtime"}
+"""Not the pods that try a workspace's isolation."""
 PHASES = ("operator", "runtime", "back")
 
 
@@ -90,19 +92,21 @@ async def _step(
 
 
 class _Pods:
-    """The pods of a Namespace, as a watch tells of them: which were there in a step, and which containers restarted."""
+    """A Namespace's pods of runtimes, as a watch tells of them: which came in a step, and whose containers restarted."""
 
     def __init__(self, kubernetes: Kubernetes, namespace: str) -> None:
         self._kubernetes = kubernetes
         self._path = f"{workspace.namespace_path(namespace)}/pods"
         self._known: dict[str, Object] = {}
         self._before: set[str] = set()
+        self._told = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> _Pods:
-        opened = asyncio.Event()
-        self._task = asyncio.create_task(self._kubernetes.watch(self._path, {}, self._see, opened.set))
-        await opened.wait()
+        """Once it was told of the pod that is there."""
+        watch = self._kubernetes.watch(self._path, RUNTIMES, self._see, lambda: None)
+        self._task = asyncio.create_task(watch)
+        await asyncio.wait_for(self._told.wait(), 30)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -113,6 +117,7 @@ class _Pods:
 
     def _see(self, pod: Object) -> None:
         self._known[pod["metadata"]["uid"]] = pod
+        self._told.set()
 
     def begin(self) -> None:
         """A step: pods that come from now on are its own."""
