@@ -92,7 +92,7 @@ async def _step(
 
 
 class _Pods:
-    """A Namespace's pods of runtimes, as a watch tells of them: which came in a step, and whose containers restarted."""
+    """A Namespace's runtimes, as a watch tells of them: which pods came in a step, and whose containers restarted."""
 
     def __init__(self, kubernetes: Kubernetes, namespace: str) -> None:
         self._kubernetes = kubernetes
