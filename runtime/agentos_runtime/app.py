@@ -27,6 +27,7 @@ from agentos_runtime.agents.models import DeferredModel
 from agentos_runtime.approvals.approvers import Approvers
 from agentos_runtime.approvals.claims import Claims
 from agentos_runtime.approvals.continuations import Continuations
+from agentos_runtime.approvals.tickets import Tickets
 from agentos_runtime.asgi import App
 from agentos_runtime.auth.internal import ALGORITHM, AUDIENCE, ISSUER, InternalTokens
 from agentos_runtime.auth.middleware import CONTROL_PLANE, PUBLIC, Authentication, Gate
@@ -110,7 +111,8 @@ def create_app(
     claims = Claims(engine, settings.database.schema)
     shared = _shared(settings, engine) if settings.redis else None
     agno = _agent_os(settings, spec, components, database, _authorization(internal, public), queue).get_app()
-    served = _approvals(Schedules(agno), spec, database, claims)
+    tickets = Tickets(database, settings.deployment) if queue else None
+    served = _approvals(Schedules(agno), spec, database, claims, tickets)
     if shared:
         served = shared.around(served)
     blocks: dict[str, Callable[[], list[dict[str, Any]]]] = {
@@ -220,10 +222,10 @@ def _agent_os(
     )
 
 
-def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims) -> App:
+def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims, tickets: Tickets | None) -> App:
     """agno, behind what it would believe a caller about approvals."""
     guarded = {agent.id: frozenset(name for tool in agent.tools for name in tool.approved) for agent in spec.agents}
-    return Approvers(Continuations(app, database, claims, guarded), database, _required_scopes)
+    return Approvers(Continuations(app, database, claims, guarded, tickets), database, _required_scopes)
 
 
 def _required_scopes(method: str, path: str) -> Sequence[str]:
