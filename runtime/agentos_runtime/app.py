@@ -1,9 +1,9 @@
 """The application: agno's AgentOS, and the layers that close what it leaves open.
 
 From outside to inside: observers, request id and log line, path prefix, answers to browsers' questions of origin,
-probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, the database gate,
-callers who leave, heartbeats, failed runs, the status of MCP servers and knowledge, cancellations, approvals,
-schedules, agno.
+probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, forms of runs, the
+database gate, callers who leave, heartbeats, failed runs, the status of MCP servers and knowledge, cancellations,
+approvals, schedules, agno.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
 from agentos_runtime.http.quotas import Quotas
 from agentos_runtime.http.requests import Requests
+from agentos_runtime.http.run_forms import RunForms
 from agentos_runtime.http.session_states import SessionStates
 from agentos_runtime.observers import Observers
 from agentos_runtime.schedules.records import Records
@@ -255,7 +256,8 @@ def _gate(settings: Settings, internal: InternalTokens, public: frozenset[str]) 
 
 def _layers(settings: Settings, limits: Limits, served: App, health: Health, gate: Gate) -> App:
     app: App = Abandoned(Heartbeat(FailedRuns(served), settings.heartbeat_seconds))
-    app = SessionStates(DatabaseGate(app, health, gate.public))
+    app = RunForms(DatabaseGate(app, health, gate.public), queued=not settings.database.is_sqlite)
+    app = SessionStates(app)
     app = Authentication(Quotas(Bodies(app, limits), limits), gate)
     app = Probes(Problems(Envelope(app, limits.header_bytes)), health.answers, lambda: health.is_lost)
     return Requests(PathPrefix(cors(app, settings.auth.origins), settings.path_prefix))

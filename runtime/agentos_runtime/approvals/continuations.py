@@ -27,6 +27,7 @@ from agentos_runtime.approvals.tickets import Tickets
 from agentos_runtime.asgi import App, Message, Receive, Scope, Send, state_of
 from agentos_runtime.auth.tokens import Identity
 from agentos_runtime.http.problems import send_problem
+from agentos_runtime.http.run_forms import is_true
 from agentos_runtime.http.wellformed import Refused
 
 _ROUTE = re.compile(r"/(agents|teams|workflows)/([^/]+)/runs/([^/]+)/(continue|cancel)")
@@ -103,7 +104,7 @@ class Continuations:
         calls, claims = await self._decide(run, asked)
         if not await self._claims.take(claims, run_id):
             raise Refused(409, "This run has been continued already. If it did not end, start a new one.")
-        if self._tickets and form.is_true(asked.fields, "background"):
+        if self._tickets and is_true(asked.fields, "background"):
             await self._park(self._tickets, run, asked, claims)
         kept = {name: value for name, value in asked.fields.items() if name in _OF_A_PAUSE}
         request = form.rewritten(scope, receive, {**kept, "tools": json.dumps(calls)})
@@ -112,7 +113,7 @@ class Continuations:
     async def _park(self, tickets: Tickets, run: RunOutput, asked: Asked, claims: AbstractSet[str]) -> None:
         """Before agno looks for the run in its queue; a queue that cannot be written leaves the pause as it was."""
         try:
-            await tickets.park(run, streams=form.is_true(asked.fields, "stream", left_out=True))
+            await tickets.park(run, streams=is_true(asked.fields, "stream", left_out=True))
         except Exception:
             await self._claims.give_back(claims)
             raise

@@ -38,7 +38,6 @@ FIELDS = frozenset(
 """What agno's route declares."""
 _FROM_THE_TOKEN = frozenset({"dependencies", "metadata", "session_state"})
 """What a run has from its token; a caller's own is ignored here as it is where the run began."""
-_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 LARGEST = 1024 * 1024
 """Bytes of a form; answers to a call are the largest part of one."""
 
@@ -78,11 +77,6 @@ def calls(fields: Mapping[str, str]) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise Refused(422, "The field tools must be a JSON list of tool calls.")
     return value
-
-
-def is_true(fields: Mapping[str, str], name: str, *, left_out: bool = False) -> bool:
-    """A boolean of a form as FastAPI reads it."""
-    return fields[name].strip().lower() in _TRUE if name in fields else left_out
 
 
 def _check_kind(scope: Scope) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psycopg
 import pytest
 
 from local.pki import Authority, Identity
@@ -188,6 +189,28 @@ def test_what_a_killed_runtime_has_not_told_is_told_by_the_next(
     redis.start()
     start(AGENTOS_REDIS_URL=redis.url).wait_until("/readyz")
     redis.await_events("run.started", "run.completed", run_id=answer["run_id"])
+
+
+def test_what_redis_took_from_a_runtime_that_was_killed_before_it_noted_so_comes_again_under_its_id(
+    start: Start, redis: RedisProcess, token: Callable[..., str], database: Database
+) -> None:
+    """The page promises that a consumer can tell the second from a new one, by `source` and `id`."""
+    first = start(AGENTOS_REDIS_URL=redis.url)
+    first.wait_until("/readyz")
+    redis.kill()
+    with httpx.Client(base_url=first.url, headers={"Authorization": f"Bearer {token()}"}, timeout=60) as client:
+        answer = run(client, "told twice")
+    with psycopg.connect(database.url, options=f"-csearch_path={database.schema}") as held:
+        held.execute("SELECT 1 FROM agentos_runtime_events FOR UPDATE")  # whoever removes them waits
+        redis.start()
+        once = redis.await_events("run.started", "run.completed", run_id=answer["run_id"])
+        first.process.kill()
+        first.process.wait(10)
+    start(AGENTOS_REDIS_URL=redis.url).wait_until("/readyz")
+    eventually(lambda: waiting(database) == 0, "the next one has told them")
+    events = [event for event in redis.events() if event["data"].get("run_id") == answer["run_id"]]
+    assert events == once + once
+    assert len({(event["source"], event["id"]) for event in events}) == 2
 
 
 def test_a_deployment_without_redis_leaves_nothing_behind(
