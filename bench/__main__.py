@@ -7,7 +7,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bench import circumstances, first_answer, isolation_probe, operator_memory, results, rollouts, runtime, runtime_events
+from bench import (
+    circumstances,
+    first_answer,
+    isolation_probe,
+    operator_memory,
+    results,
+    rollouts,
+    runtime,
+    runtime_events,
+)
 from bench.catalog import FIGURES, PARTS, RECORDED, by_name, parts_of
 from bench.results import Entry
 from bench.scale import measure as scale

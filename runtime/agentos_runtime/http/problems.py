@@ -136,10 +136,11 @@ def _is_problem(headers: Headers) -> bool:
 def _status(scope: Scope, status: int) -> int:
     """The status that says it best.
 
-    agno's own 503 is for what this deployment does not have, which no retry will bring: 501. FastAPI finds a form
-    where JSON is wanted, or the reverse, to lack all its fields: 415.
+    agno's own 503 is for what this deployment does not have, which no retry will bring: 501. So is its 401, for the key
+    of a model that nobody gave: who is told 401 throws a good token away. FastAPI finds a form where JSON is wanted, or
+    the reverse, to lack all its fields: 415.
     """
-    if status == 503:
+    if status in (401, 503):
         return 501
     return 415 if status == 422 and _is_other_media(scope) else status
 
