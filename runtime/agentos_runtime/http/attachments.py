@@ -22,7 +22,8 @@ from agno.os.utils import (
     process_video,
 )
 from agno.utils.media import reconstruct_audio_list, reconstruct_files, reconstruct_images, reconstruct_videos
-from starlette.datastructures import Headers, UploadFile
+from fastapi import UploadFile
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from agentos_runtime.http.wellformed import Refused
@@ -80,9 +81,10 @@ def taken(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 def _processed(upload: Upload, metadata: Any) -> tuple[str, Any]:
     headers = Headers({"content-type": upload.media_type})
     file = UploadFile(io.BytesIO(upload.content), filename=upload.filename, headers=headers)
-    kind, process = _PROCESS.get(classify_upload_file(file) or "", ("", None))
-    if process is None:
+    category = classify_upload_file(file)
+    if category is None:
         raise Refused(400, "Unsupported file type")
+    kind, process = _PROCESS[category]
     try:
         return kind, process(file, metadata=metadata)
     except ValueError:
@@ -94,5 +96,9 @@ def _entries(field: str, text: str) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = json.loads(text)
     read = _READ[IN_JSON[field]](entries) or []
     if len(read) != len(entries):
-        raise Refused(422, "The request does not have the expected form.", [{"at": f"body.{field}", "problem": "…"}])
+        raise Refused(
+            422,
+            "The request does not have the expected form.",
+            [{"at": f"body.{field}", "problem": "holds a file that cannot be read"}],
+        )
     return entries

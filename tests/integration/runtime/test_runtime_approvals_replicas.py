@@ -17,7 +17,7 @@ from tests.integration.runtime.test_runtime_interrupted import eventually
 
 TOOLS = [{"toolkit": "shell", "requiresConfirmation": ["run_shell_command"]}]
 Runs = Callable[..., AbstractContextManager[tuple[Any, Any]]]
-BACKGROUND = {"background": "true"}
+BACKGROUND: dict[str, Any] = {"background": "true"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,6 @@ class Replicas:
 
     here: Workspace
     there: Workspace
-    process: Any
-    """The one that is `there`."""
 
     def paused(self, word: str, **form: str) -> dict[str, Any]:
         """A run that waits, asked for here; in the background where the form says so."""
@@ -59,7 +57,7 @@ def replicas(tmp_path_factory: pytest.TempPathFactory, runtime_of: Runs) -> Iter
             (folder / name).mkdir()
             process, token = stack.enter_context(runtime_of(folder / name, tools=TOOLS))
             found.append(Workspace(process.url, folder / "written", token))
-        yield Replicas(*found, process)
+        yield Replicas(found[0], found[1])
 
 
 def ended(answer: tuple[int, dict[str, Any]]) -> str:
@@ -89,7 +87,7 @@ def test_an_approver_decides_at_one_and_the_user_goes_on_at_the_other(replicas: 
 
 @pytest.mark.parametrize("form", [{}, BACKGROUND], ids=["in the foreground", "in the background"])
 @both
-def test_a_decision_sent_to_both_at_once_is_taken_once(replicas: Replicas, stream: bool, form: dict[str, str]) -> None:
+def test_a_decision_sent_to_both_at_once_is_taken_once(replicas: Replicas, stream: bool, form: dict[str, Any]) -> None:
     word = f"both-{stream}-{len(form)}"
     run = replicas.paused(word)
     doors = [replicas.here, replicas.there] * 3
@@ -111,7 +109,7 @@ def test_yes_here_and_no_there_at_once_end_in_one_of_them(replicas: Replicas) ->
 
 
 @pytest.mark.parametrize("asked", [{}, BACKGROUND], ids=["from the foreground", "from the background"])
-def test_a_run_is_continued_in_the_background_through_the_other(replicas: Replicas, asked: dict[str, str]) -> None:
+def test_a_run_is_continued_in_the_background_through_the_other(replicas: Replicas, asked: dict[str, Any]) -> None:
     word = f"background-{len(asked)}"
     run = replicas.paused(word, **asked)
     status, accepted = replicas.there.go_on(run, yes(run), **BACKGROUND)

@@ -245,6 +245,12 @@ def test_events_beyond_what_the_stream_keeps_are_dropped_and_counted(
         redis_told = [event for event in redis.events() if event["type"] == "agentos.events.dropped"]
         time.sleep(0.1)
     assert redis_told[0]["data"]["count"] == 60
+    database.execute(
+        "INSERT INTO agentos_runtime_events (event_id, deployment, type, at, data)"
+        " SELECT gen_random_uuid(), 'support', 'run.started', now(), '{}' FROM generate_series(1, 900)"
+    )
+    eventually(lambda: waiting(database) == 0, "all of them have been told")
+    assert 100 <= len(redis.events()) < 300, "Redis cuts whole nodes of about a hundred entries"
 
 
 @pytest.mark.parametrize("trusted", [True, False], ids=["that it trusts", "that it does not know"])
