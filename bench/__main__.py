@@ -7,7 +7,17 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bench import circumstances, first_answer, isolation_probe, operator_memory, results, rollouts, runtime, upgrades
+from bench import (
+    circumstances,
+    first_answer,
+    isolation_probe,
+    operator_memory,
+    results,
+    rollouts,
+    runtime,
+    runtime_events,
+    upgrades,
+)
 from bench.catalog import FIGURES, PARTS, RECORDED, by_name, parts_of
 from bench.results import Entry
 from bench.scale import measure as scale
@@ -34,6 +44,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
     rounds, name = options.rounds, options.cluster
     return {
         "runtime": lambda: runtime.measure(runtime.Plan(rounds, options.runs)),
+        "events": lambda: runtime_events.measure(runtime_events.Plan(rounds, options.runs)),
         "scale": lambda: scale.measure(scale.Plan()),
         "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
         "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),

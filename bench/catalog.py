@@ -24,6 +24,7 @@ FIGURES = (
     Figure("runtime-memory", "MiB", "<= baseline + 10 MiB", "runtime"),
     Figure("runtime-start", "s", "<= 1.0 x baseline", "runtime"),
     Figure("runtime-start-empty", "s", "<= 1.0 x baseline", "runtime"),
+    Figure("runtime-events-cost", "ms", "", "events"),
     Figure("rotation-failed-requests", "requests", "= 0 requests", "rollouts"),
     Figure("rollout-failed-requests", "requests", "= 0 requests", "rollouts"),
     Figure("upgrade-failed-requests", "requests", "= 0 requests", "upgrades"),
@@ -45,7 +46,7 @@ FIGURES = (
     Figure("ci-warm", "s", "", "recorded"),
 )
 RECORDED = "recorded"
-PARTS = ("runtime", "scale", "first-answer", "rollouts", "upgrades", "operator-memory", "isolation")
+PARTS = ("runtime", "events", "scale", "first-answer", "rollouts", "upgrades", "operator-memory", "isolation")
 """In the order of a whole run: what needs no cluster comes before there is one."""
 
 

@@ -22,8 +22,8 @@ WORKSPACE = "bench"
 USER = "alice"
 
 
-def ours(folder: Path, schema: Schema, model_url: str) -> Program:
-    """`agentos-runtime serve` with the environment of a pod; tokens are checked."""
+def ours(folder: Path, schema: Schema, model_url: str, redis_url: str = "") -> Program:
+    """`agentos-runtime serve` with the environment of a pod; tokens are checked. With a Redis it has events."""
     spec = folder / "agent-deployment.yaml"
     spec.write_text(yaml.safe_dump(agent_deployment(AGENT, None, model_url)))
     key = folder / "secrets/openai/api-key"
@@ -42,6 +42,7 @@ def ours(folder: Path, schema: Schema, model_url: str) -> Program:
         "AGENTOS_SECRETS_DIR": str(folder / "secrets"),
         "AGENTOS_TERMINATION_LOG": str(folder / "termination.log"),
         "HOME": str(folder),
+        **({"AGENTOS_REDIS_URL": redis_url} if redis_url else {}),
     }
     arguments = ["agentos_runtime", "serve", "--host", "127.0.0.1", "--port", str(port)]
     return Program("ours", arguments, environ, port, "/readyz", folder / "ours.log")

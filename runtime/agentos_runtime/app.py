@@ -1,9 +1,9 @@
 """The application: agno's AgentOS, and the layers that close what it leaves open.
 
 From outside to inside: observers, request id and log line, path prefix, answers to browsers' questions of origin,
-probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, the database gate,
-callers who leave, heartbeats, failed runs, the status of MCP servers and knowledge, cancellations, approvals,
-schedules, agno.
+probes, problem documents, headers and paths, authentication, quotas, bodies, sessions' states, forms of runs, the
+database gate, callers who leave, heartbeats, failed runs, the status of MCP servers and knowledge, cancellations,
+approvals, schedules, agno.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from agentos_runtime.agents.models import DeferredModel
 from agentos_runtime.approvals.approvers import Approvers
 from agentos_runtime.approvals.claims import Claims
 from agentos_runtime.approvals.continuations import Continuations
+from agentos_runtime.approvals.tickets import Tickets
 from agentos_runtime.asgi import App
 from agentos_runtime.auth.internal import ALGORITHM, AUDIENCE, ISSUER, InternalTokens
 from agentos_runtime.auth.middleware import CONTROL_PLANE, PUBLIC, Authentication, Gate
@@ -47,6 +48,7 @@ from agentos_runtime.http.probes import Probes
 from agentos_runtime.http.problems import Problems
 from agentos_runtime.http.quotas import Quotas
 from agentos_runtime.http.requests import Requests
+from agentos_runtime.http.run_forms import RunForms
 from agentos_runtime.http.session_states import SessionStates
 from agentos_runtime.observers import Observers
 from agentos_runtime.schedules.records import Records
@@ -110,7 +112,8 @@ def create_app(
     claims = Claims(engine, settings.database.schema)
     shared = _shared(settings, engine) if settings.redis else None
     agno = _agent_os(settings, spec, components, database, _authorization(internal, public), queue).get_app()
-    served = _approvals(Schedules(agno), spec, database, claims)
+    tickets = Tickets(database, settings.deployment) if queue else None
+    served = _approvals(Schedules(agno), spec, database, claims, tickets)
     if shared:
         served = shared.around(served)
     blocks: dict[str, Callable[[], list[dict[str, Any]]]] = {
@@ -220,10 +223,10 @@ def _agent_os(
     )
 
 
-def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims) -> App:
+def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims, tickets: Tickets | None) -> App:
     """agno, behind what it would believe a caller about approvals."""
     guarded = {agent.id: frozenset(name for tool in agent.tools for name in tool.approved) for agent in spec.agents}
-    return Approvers(Continuations(app, database, claims, guarded), database, _required_scopes)
+    return Approvers(Continuations(app, database, claims, guarded, tickets), database, _required_scopes)
 
 
 def _required_scopes(method: str, path: str) -> Sequence[str]:
@@ -253,7 +256,8 @@ def _gate(settings: Settings, internal: InternalTokens, public: frozenset[str]) 
 
 def _layers(settings: Settings, limits: Limits, served: App, health: Health, gate: Gate) -> App:
     app: App = Abandoned(Heartbeat(FailedRuns(served), settings.heartbeat_seconds))
-    app = SessionStates(DatabaseGate(app, health, gate.public))
+    app = RunForms(DatabaseGate(app, health, gate.public), queued=not settings.database.is_sqlite)
+    app = SessionStates(app)
     app = Authentication(Quotas(Bodies(app, limits), limits), gate)
     app = Probes(Problems(Envelope(app, limits.header_bytes)), health.answers, lambda: health.is_lost)
     return Requests(PathPrefix(cors(app, settings.auth.origins), settings.path_prefix))

@@ -23,9 +23,11 @@ from agno.session import AgentSession
 from agentos_runtime.approvals import form, records
 from agentos_runtime.approvals.claims import Claims
 from agentos_runtime.approvals.decision import Call, Verdict, by_id, decided, in_json, waiting
+from agentos_runtime.approvals.tickets import Tickets
 from agentos_runtime.asgi import App, Message, Receive, Scope, Send, state_of
 from agentos_runtime.auth.tokens import Identity
 from agentos_runtime.http.problems import send_problem
+from agentos_runtime.http.run_forms import is_true
 from agentos_runtime.http.wellformed import Refused
 
 _ROUTE = re.compile(r"/(agents|teams|workflows)/([^/]+)/runs/([^/]+)/(continue|cancel)")
@@ -59,12 +61,18 @@ class Continuations:
     """Lets a request to continue through in a form in which agno cannot be misled by it."""
 
     def __init__(
-        self, app: App, database: AsyncBaseDb, claims: Claims, guarded: Mapping[str, AbstractSet[str]]
+        self,
+        app: App,
+        database: AsyncBaseDb,
+        claims: Claims,
+        guarded: Mapping[str, AbstractSet[str]],
+        tickets: Tickets | None = None,
     ) -> None:
         self._app = app
         self._database = database
         self._claims = claims
         self._guarded = guarded
+        self._tickets = tickets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = _ROUTE.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
@@ -96,9 +104,19 @@ class Continuations:
         calls, claims = await self._decide(run, asked)
         if not await self._claims.take(claims, run_id):
             raise Refused(409, "This run has been continued already. If it did not end, start a new one.")
+        if self._tickets and is_true(asked.fields, "background"):
+            await self._park(self._tickets, run, asked, claims)
         kept = {name: value for name, value in asked.fields.items() if name in _OF_A_PAUSE}
         request = form.rewritten(scope, receive, {**kept, "tools": json.dumps(calls)})
         await self._app(*request, _Beginning(send, self._claims, claims).send)
+
+    async def _park(self, tickets: Tickets, run: RunOutput, asked: Asked, claims: AbstractSet[str]) -> None:
+        """Before agno looks for the run in its queue; a queue that cannot be written leaves the pause as it was."""
+        try:
+            await tickets.park(run, streams=is_true(asked.fields, "stream", left_out=True))
+        except Exception:
+            await self._claims.give_back(claims)
+            raise
 
     async def _stored(self, asked: Asked) -> RunOutput:
         """The run, if it is the caller's and this agent's."""

@@ -17,7 +17,7 @@ from agentos_runtime.auth.internal import InternalTokens
 from agentos_runtime.auth.jwks import KeysUnavailable
 from agentos_runtime.auth.reading import BadToken
 from agentos_runtime.auth.tokens import Identity, Verifier
-from agentos_runtime.http.problems import send_problem
+from agentos_runtime.http.problems import INSUFFICIENT_SCOPE, send_problem
 
 PUBLIC = frozenset({"/health", "/livez", "/readyz"})
 """Answered without a token, and nothing else is but what a Control Plane needs."""
@@ -131,5 +131,4 @@ async def _unavailable(scope: Scope, send: Send) -> None:
 
 
 async def _forbidden(scope: Scope, send: Send, detail: str) -> None:
-    challenge = b'Bearer error="insufficient_scope"'
-    await send_problem(scope, send, 403, detail, [(b"www-authenticate", challenge)])
+    await send_problem(scope, send, 403, detail, [(b"www-authenticate", INSUFFICIENT_SCOPE)])

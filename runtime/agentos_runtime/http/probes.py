@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 
 from agentos_runtime.asgi import App, Receive, Scope, Send, respond
+from agentos_runtime.http.problems import send_problem
 
 Ready = Callable[[], Awaitable[bool]]
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -23,13 +24,16 @@ class Probes:
         path = scope["path"] if scope["type"] == "http" else ""
         if path == "/livez":
             lost = self._is_lost()
-            await _status(send, 503 if lost else 200, "the schema's tables are gone" if lost else "alive")
+            await _answer(scope, send, "alive" if not lost else "", "The schema's tables are gone.")
         elif path == "/readyz":
             ready = await self._ready()
-            await _status(send, 200 if ready else 503, "ready" if ready else "the database does not answer")
+            await _answer(scope, send, "ready" if ready else "", "The database does not answer.")
         else:
             await self._app(scope, receive, send)
 
 
-async def _status(send: Send, status: int, word: str) -> None:
-    await respond(send, status, _JSON, json.dumps({"status": word}).encode())
+async def _answer(scope: Scope, send: Send, word: str, problem: str) -> None:
+    if word:
+        await respond(send, 200, _JSON, json.dumps({"status": word}).encode())
+    else:
+        await send_problem(scope, send, 503, problem, [(b"retry-after", b"2")])

@@ -31,6 +31,7 @@ from agentos_runtime.asgi import (
 _LOG = logging.getLogger("agentos.errors")
 _FAILED = "The runtime failed to answer this request."
 _ENDING = "This pod is being replaced. Ask again."
+INSUFFICIENT_SCOPE = b'Bearer error="insufficient_scope"'
 _LARGEST = 256 * 1024
 """An error body beyond this is replaced without being read."""
 
@@ -114,7 +115,8 @@ class _Answer:
     async def fail(self, status: int, detail: str) -> None:
         """There will be no more of the application's own: a problem, or an event where a stream has begun."""
         if not self._started:
-            await send_problem(self._scope, self._send, status, detail)
+            retry = [(b"retry-after", b"2")] if status == 503 else []
+            await send_problem(self._scope, self._send, status, detail, retry)
         elif self._streams:
             last = error_event(self._scope, status, detail)
             await self._send({"type": "http.response.body", "body": last, "more_body": False})
@@ -122,8 +124,9 @@ class _Answer:
     async def _rewrite(self, start: Message) -> None:
         status = _status(self._scope, start["status"])
         kept = [(k, v) for k, v in start["headers"] if k not in (b"content-type", b"content-length")]
-        own, body = problem(self._scope, status, **_said(status, self._body))
-        await respond(self._send, status, [*kept, *own], body)
+        said = _said(status, self._body)
+        own, body = problem(self._scope, status, **said)
+        await respond(self._send, status, [*kept, *own, *_missing(status, said.get("detail"), kept)], body)
 
 
 def _is_problem(headers: Headers) -> bool:
@@ -133,12 +136,23 @@ def _is_problem(headers: Headers) -> bool:
 def _status(scope: Scope, status: int) -> int:
     """The status that says it best.
 
-    agno's own 503 is for what this deployment does not have, which no retry will bring: 501. FastAPI finds a form
-    where JSON is wanted, or the reverse, to lack all its fields: 415.
+    agno's own 503 is for what this deployment does not have, which no retry will bring: 501. So is its 401, for the key
+    of a model that nobody gave: who is told 401 throws a good token away. FastAPI finds a form where JSON is wanted, or
+    the reverse, to lack all its fields: 415.
     """
-    if status == 503:
+    if status in (401, 503):
         return 501
     return 415 if status == 422 and _is_other_media(scope) else status
+
+
+def _missing(status: int, detail: object, kept: Headers) -> Headers:
+    """What RFC 6750 and RFC 6585 want beside a status, and agno leaves out."""
+    names = {name for name, _ in kept}
+    if status == 429 and b"retry-after" not in names:
+        return [(b"retry-after", b"5")]
+    if status == 403 and str(detail).startswith("Insufficient permissions") and b"www-authenticate" not in names:
+        return [(b"www-authenticate", INSUFFICIENT_SCOPE)]
+    return []
 
 
 def _is_other_media(scope: Scope) -> bool:

@@ -313,9 +313,14 @@ def runtime_of(database: Database, model: Process) -> Callable[..., AbstractCont
         sqlite: bool = False,
         schedules: Sequence[dict[str, Any]] = (),
         bodies: Sequence[dict[str, Any]] = (),
+        teams: Sequence[dict[str, Any]] = (),
+        workflows: Sequence[dict[str, Any]] = (),
+        others: Sequence[dict[str, Any]] = (),
         **changes: Any,
     ) -> Iterator[tuple[Process, Any]]:
-        write_spec(folder, agent(model.url, **changes), schedules=list(schedules), knowledge=list(bodies))
+        parts = {"schedules": schedules, "knowledge": bodies, "teams": teams, "workflows": workflows}
+        content = {name: list(entries) for name, entries in parts.items()}
+        write_spec(folder, agent(model.url, **changes), *others, **content)
         laptop = {"AGENTOS_DATABASE_URL": f"sqlite:///{folder}/agentos.db", "AGENTOS_DATABASE_SCHEMA": ""}
         process = start_runtime(folder, pod_environ(folder, database, **(laptop if sqlite else {})))
         process.wait_until("/readyz")

@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from agno.client import AgentOSClient
+from agno.media import File
 from agno.utils.http import aclose_default_clients
 
 from tests.integration.runtime.conftest import (
@@ -229,6 +231,28 @@ async def test_agnos_own_client_connects_as_a_control_plane_does(served: Process
     streamed = [event async for event in client.run_agent_stream("support", "count 3", headers=headers)]
     assert type(streamed[-1]).__name__ == "RunCompletedEvent"
     await aclose_default_clients()  # agno keeps one for the process; its connections belong to this test's loop
+
+
+async def test_agnos_own_client_talks_sends_a_file_and_decides(served: Process) -> None:
+    """All it sends is read, fields that it leaves empty too."""
+    client = AgentOSClient(served.url, timeout=60)
+    scopes = ["agents:run", "sessions:read", "sessions:write"]
+    headers = bearer(generated(scopes=scopes))
+    paused = await client.run_agent("support", 'call divide {"a": 6, "b": 2}', headers=headers)
+    assert (paused.is_paused, paused.session_id is not None) == (True, True)
+    calls = [replace(call, confirmed=True) for call in paused.tools or []]
+    where = {"agent_id": "support", "run_id": str(paused.run_id), "session_id": str(paused.session_id)}
+    done = await client.continue_agent_run(tools=calls, headers=headers, **where)
+    assert '"result": 3' in str(done.content)
+    file = File(content=b"words", filename="a.txt", mime_type="text/plain")
+    sent = await client.run_agent("support", "read", session_id=paused.session_id, files=[file], headers=headers)
+    runs = await client.get_session_runs(str(paused.session_id), headers=headers)
+    assert [run.run_id for run in runs] == [paused.run_id, sent.run_id]
+    assert str(runs).count("a.txt") > 0
+    await client.delete_session(str(paused.session_id), headers=bearer(generated(scopes=[*scopes, "sessions:delete"])))
+    with pytest.raises(Exception, match="404"):
+        await client.get_session(str(paused.session_id), headers=headers)
+    await aclose_default_clients()
 
 
 def test_a_control_plane_learns_what_it_talks_to_before_it_has_a_token(served: Process) -> None:

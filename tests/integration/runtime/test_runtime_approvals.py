@@ -48,7 +48,7 @@ class Workspace:
         if response.headers["content-type"].startswith("text/event-stream"):
             events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
             return response.status_code, events[-1]
-        if response.status_code != 200:
+        if response.status_code not in (200, 202):
             assert response.headers["content-type"] == "application/problem+json", response.text
         return response.status_code, response.json()
 

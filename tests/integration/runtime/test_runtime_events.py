@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psycopg
 import pytest
 
 from local.pki import Authority, Identity
@@ -190,6 +191,28 @@ def test_what_a_killed_runtime_has_not_told_is_told_by_the_next(
     redis.await_events("run.started", "run.completed", run_id=answer["run_id"])
 
 
+def test_what_redis_took_from_a_runtime_that_was_killed_before_it_noted_so_comes_again_under_its_id(
+    start: Start, redis: RedisProcess, token: Callable[..., str], database: Database
+) -> None:
+    """The page promises that a consumer can tell the second from a new one, by `source` and `id`."""
+    first = start(AGENTOS_REDIS_URL=redis.url)
+    first.wait_until("/readyz")
+    redis.kill()
+    with httpx.Client(base_url=first.url, headers={"Authorization": f"Bearer {token()}"}, timeout=60) as client:
+        answer = run(client, "told twice")
+    with psycopg.connect(database.url, options=f"-csearch_path={database.schema}") as held:
+        held.execute("SELECT 1 FROM agentos_runtime_events FOR UPDATE")  # whoever removes them waits
+        redis.start()
+        once = redis.await_events("run.started", "run.completed", run_id=answer["run_id"])
+        first.process.kill()
+        first.process.wait(10)
+    start(AGENTOS_REDIS_URL=redis.url).wait_until("/readyz")
+    eventually(lambda: waiting(database) == 0, "the next one has told them")
+    events = [event for event in redis.events() if event["data"].get("run_id") == answer["run_id"]]
+    assert events == once + once
+    assert len({(event["source"], event["id"]) for event in events}) == 2
+
+
 def test_a_deployment_without_redis_leaves_nothing_behind(
     start: Start, redis: RedisProcess, token: Callable[..., str], database: Database
 ) -> None:
@@ -222,6 +245,12 @@ def test_events_beyond_what_the_stream_keeps_are_dropped_and_counted(
         redis_told = [event for event in redis.events() if event["type"] == "agentos.events.dropped"]
         time.sleep(0.1)
     assert redis_told[0]["data"]["count"] == 60
+    database.execute(
+        "INSERT INTO agentos_runtime_events (event_id, deployment, type, at, data)"
+        " SELECT gen_random_uuid(), 'support', 'run.started', now(), '{}' FROM generate_series(1, 900)"
+    )
+    eventually(lambda: waiting(database) == 0, "all of them have been told")
+    assert 100 <= len(redis.events()) < 300, "Redis cuts whole nodes of about a hundred entries"
 
 
 @pytest.mark.parametrize("trusted", [True, False], ids=["that it trusts", "that it does not know"])

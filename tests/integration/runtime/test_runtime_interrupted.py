@@ -154,11 +154,16 @@ def test_a_run_that_was_accepted_and_not_begun_is_executed_by_the_next_process(
     assert eventually(lambda: (s := status_of(database, waiting)) not in ("PENDING", "RUNNING") and s) == "COMPLETED"
 
 
-def test_sigterm_lets_a_background_run_finish(start: Start, alice: dict[str, str], database: Any) -> None:
-    process = start()
+def test_sigterm_lets_a_background_run_finish_and_leaves_what_waits_to_the_next(
+    start: Start, alice: dict[str, str], database: Any
+) -> None:
+    process = start(limits={"concurrentRuns": 1})
     process.wait_until("/readyz")
-    run, _ = in_background(process.url, alice, "wait 3 a long answer")
+    run, _ = in_background(process.url, alice, "wait 5 a long answer")
     eventually(lambda: status_of(database, run) == "RUNNING")
+    waiting, _ = in_background(process.url, alice, "Hello")
     process.process.send_signal(signal.SIGTERM)
     assert process.process.wait(60) in (0, -signal.SIGTERM)
     assert status_of(database, run) == "COMPLETED"
+    start().wait_until("/readyz")
+    assert eventually(lambda: (s := status_of(database, waiting)) not in ("PENDING", "RUNNING") and s) == "COMPLETED"

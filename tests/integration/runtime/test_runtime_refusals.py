@@ -89,6 +89,25 @@ def test_another_users_session_does_not_exist(runtime: Any, token: Mint) -> None
     assert_problem(into, 404)
 
 
+def test_a_user_beyond_a_limit_is_429_and_told_when_to_come_back_and_others_are_served(
+    start: Callable[..., Any], token: Mint
+) -> None:
+    limited = start(limits={"concurrentRunsPerUser": 1, "requestsPerUserPerMinute": 5})
+    limited.wait_until("/readyz")
+    alice, bob = bearer(token()), bearer(token(sub="bob"))
+    runs, form = "/agents/support/runs", {"message": "Hi", "stream": "false"}
+    slow = {"message": "wait 3 a long answer", "stream": "true"}
+    with httpx.stream("POST", limited.url + runs, data=slow, headers=alice, timeout=60) as stream:
+        refused = [ask(limited, alice, runs, "POST", data=form)]
+        assert ask(limited, bob, runs, "POST", data=form).status_code == 200
+        assert "event: RunCompleted" in stream.iter_lines()
+    refused += [answer for answer in (ask(limited, alice) for _ in range(6)) if answer.status_code != 200]
+    for answer in refused:
+        assert_problem(answer, 429)
+        assert int(answer.headers["retry-after"]) > 0
+    assert ["runs at once" in answer.json()["detail"] for answer in refused[:2]] == [True, False]
+
+
 def test_asking_in_another_users_name_is_403(runtime: Any, token: Mint) -> None:
     assert_problem(ask(runtime, bearer(token()), "/sessions?user_id=bob"), 403)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.integration.runtime.conftest import agent
 
 SCOPES = ["agents:run", "teams:read", "teams:run", "workflows:read", "workflows:run", "sessions:read", "config:read"]
 
@@ -16,16 +19,18 @@ def asked(step: str, agent: str = "writer") -> dict[str, Any]:
     return {"name": step, "agent": agent}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def newsroom(
-    start: Callable[..., Any], an_agent: Callable[..., dict[str, Any]], token: Callable[..., str]
+    tmp_path_factory: pytest.TempPathFactory,
+    runtime_of: Callable[..., AbstractContextManager[tuple[Any, Any]]],
+    model: Any,
 ) -> Iterator[httpx.Client]:
     """A user of a runtime with two agents, teams of them, and a workflow of every type of step."""
-    writer = an_agent(id="writer", role="Writes.", tools=[], addHistoryToContext=False)
-    model = writer["model"]
+    writer = {"id": "writer", "role": "Writes.", "tools": [], "addHistoryToContext": False}
+    editor = agent(model.url, **{**writer, "id": "editor", "role": "Corrects."})
     teams = [
-        {"id": "desk", "model": model, "members": ["writer", "editor"]},
-        {"id": "house", "model": model, "members": ["desk"]},
+        {"id": "desk", "model": editor["model"], "members": ["writer", "editor"]},
+        {"id": "house", "model": editor["model"], "members": ["desk"]},
     ]
     steps = [
         asked("draft"),
@@ -51,12 +56,11 @@ def newsroom(
             "choices": [{"name": "by-team", "team": "desk"}, asked("by-editor", "editor")],
         },
     ]
-    editor = {**writer, "id": "editor", "role": "Corrects."}
-    process = start(writer, editor, teams=teams, workflows=[{"id": "story", "steps": steps}])
-    process.wait_until("/readyz")
-    headers = {"Authorization": f"Bearer {token(scopes=SCOPES)}"}
-    with httpx.Client(base_url=process.url, headers=headers, timeout=60) as client:
-        yield client
+    parts = {"teams": teams, "workflows": [{"id": "story", "steps": steps}], "others": [editor]}
+    with runtime_of(tmp_path_factory.mktemp("newsroom"), **parts, **writer) as (process, token):
+        headers = {"Authorization": f"Bearer {token(scopes=SCOPES)}"}
+        with httpx.Client(base_url=process.url, headers=headers, timeout=60) as client:
+            yield client
 
 
 def run(client: httpx.Client, path: str, message: str, **form: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def told(body: dict[str, Any]) -> list[Aspect]:
 def test_replicas_with_a_redis_behave_as_one(body: dict[str, Any]) -> None:
     (aspect,) = told(body)
     assert (aspect.type, aspect.holds, aspect.required) == ("ReplicasCoordinated", True, False)
+    assert "up to 3 times as many requests" in aspect.message
 
 
 def test_replicas_without_a_redis_are_ready_and_told_what_does_not_work(body: dict[str, Any]) -> None:
@@ -40,6 +41,7 @@ def test_replicas_without_a_redis_are_ready_and_told_what_does_not_work(body: di
     assert (aspect.holds, aspect.reason, aspect.required) == (False, "NoRedis", False)
     assert "cancel" in aspect.message
     assert "spec.events.redis" in aspect.message
+    assert "up to 3 times as many requests" in aspect.message
 
 
 def test_one_replica_needs_no_redis_and_hears_nothing_of_it(body: dict[str, Any]) -> None:

@@ -10,11 +10,13 @@ import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jwt
 import pytest
 
+from agentos_runtime.auth.internal import InternalTokens
+from agentos_runtime.auth.middleware import Authentication, Gate
 from agentos_runtime.auth.reading import BadToken
 from tests.unit.runtime.signing import (
     ED25519,
@@ -37,6 +39,8 @@ from tests.unit.runtime.signing import (
 
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
+
+    from agentos_runtime.auth.tokens import Identity, Verifier
 
 Make = Callable[[Signer], str]
 
@@ -229,6 +233,35 @@ async def test_a_bad_token_is_refused(signer: Signer, make: Make) -> None:
         await verifier().verify(bad.encode(), now=NOW)
     assert refused.value.kind in KINDS
     assert bad[:20] == "" or bad[:20] not in str(refused.value)
+    assert await challenge_of(bad) == f'Bearer error="invalid_token", error_description="{refused.value.kind}"'
+
+
+class AtThatTime:
+    """The verifier of the tests' tokens, as the gate asks it."""
+
+    async def verify(self, token: bytes) -> Identity:
+        return await verifier().verify(token, now=NOW)
+
+
+async def challenge_of(token: str) -> str:
+    """What the gate answers to a token, which is 401 with a problem: the challenge."""
+    sent: list[Any] = []
+
+    async def answer(message: Any) -> None:
+        sent.append(message)
+
+    async def never(*_: Any) -> Any:
+        raise AssertionError("a bad token came through, or its body was read")
+
+    gate = Gate(cast("Verifier", AtThatTime()), InternalTokens(), lambda *_: ["agents:read"], "support")
+    headers = [(b"authorization", b"Bearer " + token.encode())]
+    scope = {"type": "http", "method": "GET", "path": "/agents", "query_string": b"", "headers": headers}
+    await Authentication(never, gate)(scope, never, answer)
+    assert sent[0]["status"] == 401
+    answered = dict(sent[0]["headers"])
+    assert answered[b"content-type"] == b"application/problem+json"
+    assert token[:20] == "" or token[:20].encode() not in sent[1]["body"]
+    return str(answered[b"www-authenticate"].decode())
 
 
 GOOD: dict[str, Make] = {
