@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentos_operator.desired.access import build_access, deployment_with_access
-from agentos_operator.desired.agent_deployment import Circumstances, build_deployment_objects
+from agentos_operator.desired.agent_deployment import build_deployment_objects
 from agentos_operator.desired.revision import build_revision
 from agentos_operator.desired.surroundings import configured_surroundings
 from agentos_operator.desired.workspace import build_workspace_objects
@@ -30,15 +30,13 @@ def workspace_objects(body: Object, settings: Settings) -> Iterator[Object]:
     yield from (objects.namespace, objects.role_binding, *objects.member_bindings, *objects.inside)
 
 
-def deployment_objects(
-    body: Object, settings: Settings, workspace: Object = DEFAULT_SPEC, given: Circumstances = Circumstances()
-) -> Iterator[Object]:
+def deployment_objects(body: Object, settings: Settings, workspace: Object = DEFAULT_SPEC) -> Iterator[Object]:
     """Every object of an AgentDeployment of a Workspace with this spec; none where the operator refuses its own."""
     deployment = parse_agent_deployment(body)
     if not spec_aspect(body).holds:
         return
     credentials = {"database-credentials": "0123456789"}
-    bundle = build_deployment_objects(deployment, "generated", credentials, settings, given)
+    bundle = build_deployment_objects(deployment, "generated", credentials, settings)
     bundle = deployment_with_access(bundle, access_variables(parse_access(workspace)))
     yield from (bundle.config_map, bundle.deployment, bundle.service, bundle.disruption_budget)
     yield from (each for each in (bundle.autoscaler, bundle.route) if each is not None)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from agentos_operator.settings import Settings
+from agentos_runtime.agents import compile as compile_
 from tests.faults.kept import KeptApi
 from tests.generated.asking import Asking
 from tests.generated.documents import NAMESPACE
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chart", "gateway_api", "http_routes", "token"]
 
-SHORT = 100
+SHORT = 80
 _GOLDEN = Path(__file__).resolve().parents[1] / "unit" / "operator" / "golden" / "a-workspace-with-every-default"
 
 
@@ -50,6 +51,14 @@ def asking(api_server: ApiServer, gateway_api: None) -> Iterator[Asking]:
     api_server.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     with closing(KeptApi(api_server.kubeconfig)) as api:
         yield Asking(api)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def catalogue() -> Iterator[None]:
+    """A runtime compiles one document, and forgets the catalogue with it; here many are compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compile_, "forget_catalogue", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Resources made from the schemas of ``crds/``, as valid as can be told without asking the API server.
 
-Most rules of CEL are read off the schema (a form, exactly one of two fields); the others are obeyed by ``rules``.
+Some rules of CEL are read off the schema (a form, exactly one of two fields), others are obeyed by ``known`` and
+``rules``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from random import Random
 from typing import Any
 
 import yaml
+
 from tests.generated import values
-from tests.generated.rules import FIXED, obey
+from tests.generated.known import FIXED
+from tests.generated.rules import obey
 from tests.generated.values import Schema
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
@@ -69,6 +72,8 @@ def _object(r: Random, schema: Schema, path: tuple[str, ...]) -> dict[str, Any]:
     # Much that is left out, and now and then everything at once.
     most = len(optional) if r.random() < 0.02 else min(len(optional), 5)
     chosen = r.sample(optional, r.randint(0, most))
+    if path == ("AgentDeployment",) and r.random() < 0.8:
+        chosen = [*dict.fromkeys(("agents", *chosen))]
     made = {name: _value(r, properties[name], (*path, name)) for name in (*required, *chosen)}
     if chosen and r.random() < 0.04:
         made[chosen[0]] = None  # the API server leaves it to the default

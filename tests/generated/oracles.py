@@ -24,6 +24,7 @@ from tests.generated.runtimes import refusal, refusal_to_start
 Object = dict[str, Any]
 RUNTIME_ALONE = (
     "needs the Python package",
+    "needs a Python package",
     "is no CEL expression",
     "is no JSON Schema that can be followed",
     "refuses them: ",
@@ -71,7 +72,9 @@ class Oracles:
             self.count["unclear, because the spec had another fault"] += 1
             return
         self.count[f"refused: {fault.kind}"] += not answer.accepted
-        if answer.accepted or not answer.orderly or fault.path not in answer.message:
+        if answer.status == 413:
+            self.count["too large for any answer"] += 1
+        elif answer.accepted or not answer.orderly or fault.path not in answer.message:
             yield f"{fault.kind} at {fault.path}: the API server says {answer.status} {answer.message[:400]}"
         if not any(schema_problems(spoiled, schemas()[kind])):
             yield f"{fault.kind} at {fault.path}: agentosctl validate finds nothing"

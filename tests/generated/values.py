@@ -11,22 +11,26 @@ from tests.generated.forms import compiled, stretched, text_of
 
 Schema = Mapping[str, Any]
 
+
+def words(text: str) -> list[str]:
+    """Many short texts on one line."""
+    return text.split()
+
+
 ODD = (
-    *(
-        "null true yes ~ 1e3 0x1F 0o7 1_000 2026-01-01 = << .inf - ? !!python/x $(HOME) $$(HOME) ${HOME} {{x}} {x}"
-    ).split(),
-    *(
-        "%s %(x)s % \\ \" ' `id` &a *a | > --- ... @ [ { ä Ω 日本語 🙂 👩‍👩‍👧 a\u0301 \u202ex \u200b \ufeff \ufffe"
-    ).split(),
-    *(" ", " x", "x ", "a: b", "a #b", "- a", "a\nb", "\n", "\t", "\r\n", "a\r", "'; DROP TABLE x; --"),
-    *("\u00a0", "\u2028", "\x85", "\x00", "\x7f", "\x1b", "\x1b[31m", "\U000e0041"),
+    *words("null true yes ~ 1e3 0x1F 0o7 1_000 2026-01-01 = << .inf - ? &a *a | > --- ... @ [ { !!python/x"),
+    *words("$(HOME) $$(HOME) ${HOME} {{x}} {x} %s %(x)s % `id`"),
+    *("\\", '"', "'", "'; DROP TABLE x; --", "\x00", "\x1b", "\x1b[31m", "\x7f", "\x85"),
+    *("", " ", " x", "x ", "a: b", "a #b", "- a", "a\nb", "\n", "\t", "\r\n", "a\r"),
+    *("ä", "a\u0301", "Ω", "日本語", "\u00a0", "\u200b", "\u202ex", "\u2028", "\ufeff", "\ufffe"),
+    *("🙂", "👩\u200d👩\u200d👧", "\\🙂", "\U000e0041", "\U0010ffff"),
 )
 """Texts that some reader on their way takes for something else: YAML, SQL, shells, templates, terminals."""
 NUMBERS = (0, -1, 1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 0.0, -0.0, 0.1, 1e-7, 1e21, 1e300, 1.0)
 QUANTITIES = {
-    "cpu": (*"1m 0.001 0.5m 999m 1000m 0.1 1.5 2 007 0.100 1024 1024.000 0 0m".split(), 1, 2, 1024, 0),
+    "cpu": (*words("1m 0.001 0.5m 999m 1000m 0.1 1.5 2 007 0.100 1024 1024.000 0 0m"), 1, 2, 1024, 0),
     "memory": (
-        *"1 0.5 64Mi 1024Mi 1.5Gi 0.001k 100M 1G 1Ti 16Ti 00512Ki 1.000Gi 0 0Mi".split(),
+        *words("1 0.5 64Mi 1024Mi 1.5Gi 0.001k 100M 1G 1Ti 16Ti 00512Ki 1.000Gi 0 0Mi"),
         *(1, 128_974_848, 1_000_000_000, 2**44, 2**63 - 1, 0),
     ),
 }
