@@ -94,7 +94,7 @@ def _list(r: Random, schema: Schema, path: tuple[str, ...]) -> list[Any]:
     size = max(low, min(high, r.choice((0, 1, 1, 1, 1, 2, 2, 3))))
     items = [_value(r, schema["items"], path) for _ in range(size)]
     if schema.get("x-kubernetes-list-type") == "atomic" and items and r.random() < 0.02:
-        return (items * high)[:high]
+        items = (items * int(high))[: int(high)]
     return _unique(items, schema)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -54,7 +55,7 @@ def _faults(value: Any, schema: Schema, path: str, keys: tuple[str | int, ...], 
     if value is None or schema.get("x-kubernetes-int-or-string"):
         return
     other = r.choice(_OTHER_TYPES[schema["type"]])
-    yield Fault("another type", path, keys, lambda _: other)
+    yield Fault("another type", path, keys, partial(_always, other))
     for kind, change, at in _BY_TYPE[schema["type"]](value, schema):
         yield Fault(kind, path + at, keys, change)
     if isinstance(value, dict):
@@ -68,18 +69,26 @@ def _faults(value: Any, schema: Schema, path: str, keys: tuple[str | int, ...], 
 
 def _of_object(value: dict[str, Any], schema: Schema) -> Iterator[tuple[str, Change, str]]:
     if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
-        yield "an unknown field", lambda found: {**found, "unknownField": 1}, ".unknownField"
+        yield "an unknown field", partial(_with, 1, "unknownField"), ".unknownField"
     for name in schema.get("required", ()):
-        yield "a missing field", lambda found, name=name: _without(found, name), f".{name}"
+        yield "a missing field", partial(_without, name), f".{name}"
     if any(name in schema.get("required", ()) for name in value):
         name = schema["required"][0]
-        yield "nothing where something must be", lambda found, name=name: {**found, name: None}, f".{name}"
+        yield "nothing where something must be", partial(_with, None, name), f".{name}"
     if schema.get("minProperties"):
         yield "too few fields", lambda _: {}, ""
 
 
-def _without(found: dict[str, Any], name: str) -> dict[str, Any]:
+def _without(name: str, found: dict[str, Any]) -> dict[str, Any]:
     return {key: each for key, each in found.items() if key != name}
+
+
+def _with(value: Any, name: str, found: dict[str, Any]) -> dict[str, Any]:
+    return {**found, name: value}
+
+
+def _always(value: Any, _: Any) -> Any:
+    return value
 
 
 def _of_list(value: list[Any], schema: Schema) -> Iterator[tuple[str, Change, str]]:
@@ -107,7 +116,7 @@ def _of_string(value: str, schema: Schema) -> Iterator[tuple[str, Change, str]]:
 def _of_integer(value: int, schema: Schema) -> Iterator[tuple[str, Change, str]]:
     for bound, step in (("minimum", -1), ("maximum", 1)):
         if bound in schema:
-            yield "a number out of bounds", lambda _, beyond=schema[bound] + step: beyond, ""
+            yield "a number out of bounds", partial(_always, schema[bound] + step), ""
 
 
 _BY_TYPE: dict[str, Callable[[Any, Schema], Iterator[tuple[str, Change, str]]]] = {

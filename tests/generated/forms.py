@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from functools import cache
 from random import Random
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
+from re import _constants as sre
+from re import _parser as parser
 from typing import Any
 
 _ANY = "aZ0-_.~ \\'\"{$é🙂"
