@@ -32,7 +32,7 @@ class Answer:
     @property
     def orderly(self) -> bool:
         """Whether it is an answer about the object, and not that something broke."""
-        return self.accepted or self.status in (400, 422)
+        return self.accepted or self.status in (400, 413, 422)
 
 
 @dataclass(frozen=True)

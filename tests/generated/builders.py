@@ -15,10 +15,24 @@ from agentos_operator.resources.access import Access, parse_access
 from agentos_operator.resources.agent_deployment import parse_agent_deployment
 from agentos_operator.resources.workspace import parse_workspace
 from agentos_operator.settings import Settings
+from tests.generated.documents import resource
 from tests.unit.runtime.signing import RSA, pem
 
 Object = dict[str, Any]
 DEFAULT_SPEC: Object = {"auth": {}, "controlPlane": {}}
+"""Of a Workspace: as much as decides about pods."""
+_RESOURCES = {side: {"cpu": "1", "memory": "1Gi"} for side in ("requests", "limits")}
+PLAIN: Object = resource(
+    "AgentDeployment",
+    {
+        "agents": [{"id": "a", "model": {"id": "openai-chat:x"}}],
+        "replicas": 1,
+        "suspended": False,
+        "resources": _RESOURCES,
+    },
+)
+"""An AgentDeployment as the API server stores one that says no more than it must."""
+PLAIN["metadata"]["uid"] = "6f1f7c1e-0000-4000-8000-000000000001"
 
 
 def workspace_objects(body: Object, settings: Settings) -> Iterator[Object]:

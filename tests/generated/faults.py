@@ -20,6 +20,7 @@ _OTHER_TYPES: dict[str, tuple[Any, ...]] = {
     "integer": ("7", 1.5, True, [], {}),
     "boolean": ("true", 1, 0, [], {}),
 }
+_PYTHON = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ def fault_of(spec: dict[str, Any], schema: Schema, r: Random) -> Fault:
 
 
 def _faults(value: Any, schema: Schema, path: str, keys: tuple[str | int, ...], r: Random) -> Iterator[Fault]:
-    if value is None or schema.get("x-kubernetes-int-or-string"):
-        return
+    if schema.get("x-kubernetes-int-or-string") or not isinstance(value, _PYTHON[schema["type"]]):
+        return  # what is wrong already gets no other fault
     other = r.choice(_OTHER_TYPES[schema["type"]])
     yield Fault("another type", path, keys, partial(_always, other))
     for kind, change, at in _BY_TYPE[schema["type"]](value, schema):

@@ -161,11 +161,14 @@ def _furnish(world: World, life: Life) -> None:
         world.stage.api.create(secret(life.place, name, **values))
 
 
-def _secrets_in(value: Any) -> Iterator[tuple[str, str]]:
-    """Every reference to a key of a Secret, which nothing else looks like."""
-    if isinstance(value, Mapping) and value.keys() == {"name", "key"}:
-        yield str(value["name"]), str(value["key"])
-    for each in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+def _secrets_in(value: Any, field: str = "") -> Iterator[tuple[str, str]]:
+    """Every reference to a key of a Secret."""
+    if field in ("secretKeyRef", "apiKeySecretRef", "publicKeySecretRef", "urlSecretRef", "caSecretRef") and value:
+        yield value["name"], value["key"]
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _secrets_in(each, name)
+    for each in value if isinstance(value, list) else ():
         yield from _secrets_in(each)
 
 

@@ -16,7 +16,7 @@ from agentos_operator.settings import Settings
 from agentos_spec import find_problems
 from agentosctl.schema import schema_problems, schemas
 from tests.generated.asking import Answer, Asking
-from tests.generated.builders import deployment_objects, workspace_objects
+from tests.generated.builders import DEFAULT_SPEC, PLAIN, deployment_objects, workspace_objects
 from tests.generated.documents import resource, schema_of, spec_of
 from tests.generated.faults import fault_of
 from tests.generated.runtimes import refusal, refusal_to_start
@@ -31,6 +31,8 @@ RUNTIME_ALONE = (
     "refuses it: ",
 )
 """What only the constructors of a runtime can tell; it says so in its last words, and the operator in a condition."""
+TOO_LARGE = 413
+"""What is more than the API server reads at once has no field in its answer."""
 ENVIRONMENT_ALONE = ("The key of the issuer ", "AGENTOS_REDIS_")
 """What stands in keys and Secrets, which nothing before a runtime reads."""
 
@@ -50,7 +52,7 @@ class Oracles:
         yield from self._judged(answer, "Workspace", spec)
         if answer.accepted:
             yield from self._built(lambda: workspace_objects(answer.stored, self.settings))
-            yield from self._started(answer.stored["spec"])
+            yield from self._started(PLAIN, answer.stored["spec"])
 
     def deployment(self, spec: Object) -> Iterator[str]:
         """Of an AgentDeployment: everything from the API server to the runtime."""
@@ -59,6 +61,7 @@ class Oracles:
         if answer.accepted:
             yield from self._built(lambda: deployment_objects(answer.stored, self.settings))
             if "agents" in answer.stored["spec"]:
+                yield from self._started(answer.stored, DEFAULT_SPEC)
                 yield from self._compiled(answer.stored)
 
     def fault(self, kind: str, seed: int) -> Iterator[str]:
@@ -72,7 +75,7 @@ class Oracles:
             self.count["unclear, because the spec had another fault"] += 1
             return
         self.count[f"refused: {fault.kind}"] += not answer.accepted
-        if answer.status == 413:
+        if answer.status == TOO_LARGE:
             self.count["too large for any answer"] += 1
         elif answer.accepted or not answer.orderly or fault.path not in answer.message:
             yield f"{fault.kind} at {fault.path}: the API server says {answer.status} {answer.message[:400]}"
@@ -83,7 +86,7 @@ class Oracles:
         self.count["accepted" if answer.accepted else "refused"] += 1
         if not answer.orderly:
             yield f"the API server says {answer.status} {answer.message[:400]}"
-        if not answer.accepted and "spec" not in answer.message:
+        if not answer.accepted and answer.status != TOO_LARGE and "spec" not in answer.message:
             yield f"a refusal names no field: {answer.message[:400]}"
         if answer.accepted:
             found = schema_problems(resource(kind, spec), schemas()[kind])
@@ -101,15 +104,11 @@ class Oracles:
             if not answer.accepted:
                 yield f"the API server refuses the {body['kind']}: {answer.status} {answer.message[:400]}"
 
-    def _started(self, spec: Object) -> Iterator[str]:
-        """What a Workspace says of access reaches its runtimes in a form that they understand."""
-        stored = {"agents": [{"id": "a", "model": {"id": "openai-chat:x"}}], "replicas": 1, "suspended": False}
-        pods = {side: {"cpu": "1", "memory": "1Gi"} for side in ("requests", "limits")}
-        body = resource("AgentDeployment", {**stored, "resources": pods})
-        body["metadata"] |= {"uid": "6f1f7c1e-0000-4000-8000-000000000001"}
+    def _started(self, deployment: Object, workspace: Object) -> Iterator[str]:
+        """What both specs say reaches the runtime in an environment that it understands."""
         try:
-            (pod,) = (each for each in deployment_objects(body, self.settings, spec) if each["kind"] == "Deployment")
-            said = refusal_to_start(pod)
+            built = deployment_objects(deployment, self.settings, workspace)
+            said = next((refusal_to_start(each) for each in built if each["kind"] == "Deployment"), None)
         except Exception:
             yield f"a runtime fails at its environment: {_last_words()}"
             return

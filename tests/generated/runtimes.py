@@ -42,7 +42,7 @@ def refusal_to_start(deployment: Object) -> StartupError | None:
         "AGENTOS_DATABASE_URL": "postgresql://login@db/agentos",
         "AGENTOS_DATABASE_SCHEMA": "ws_1",
         "AGENTOS_JWT_MAX_LIFETIME": "3600",
-        "AGENTOS_REDIS_URL": "redis://redis:6379/0",
+        **({"AGENTOS_REDIS_URL": "rediss://redis:6379/0"} if "AGENTOS_REDIS_URL" in environ else {}),
     }
     try:
         settings = settings_from(environ)
