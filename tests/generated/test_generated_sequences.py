@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -89,9 +90,9 @@ def failures_in(operator: OperatorProcess) -> list[str]:
     lines = [json.loads(line) for line in operator.log.splitlines() if line.startswith("{")]
     assert lines
     odd = [line for line in operator.log.splitlines() if not line.startswith("{")]
-    again = [line for line in lines if "failed and will be repeated" in line["message"]]
+    unknown = [line for line in lines if re.search(r"failed and will be repeated: \w+$", line["message"])]
     return [
         *odd[:5],
         *(json.dumps(line) for line in lines if line["level"] in ("error", "critical") or "exception" in line),
-        *(json.dumps(line) for line in again if "Conflict" not in line["message"]),
+        *map(json.dumps, unknown),
     ]
