@@ -40,11 +40,18 @@ def _one(*choices: Any) -> Make:
     return lambda r: r.choice(choices)
 
 
-_TIMEZONES = _one(
-    "UTC", "Europe/Berlin", "Europe/Berlin", "Europe/Berlln", "Etc/GMT+12", "../etc/passwd", "posix/UTC", " UTC"
+def _mostly(good: Any, *others: Any) -> Make:
+    """What stands in many places of a spec and is wrong in one keeps all of it from being served."""
+    return lambda r: r.choice(others) if r.random() < 0.1 else good
+
+
+_TIMEZONES = _mostly("Europe/Berlin", "UTC", "Europe/Berlln", "Etc/GMT+12", "../etc/passwd", "posix/UTC", " UTC")
+_URLS = _mostly(
+    "https://model.example.com/v1", "http://[", "http://a:99999/", "https://é/", "http://x?a=b", "http://a\u00a0b"
 )
-_MODELS = _one(
-    *words("openai-chat:gpt-4o-mini openai-chat:gpt-4o-mini openai-responses:gpt-5 openai-chatt:x openai-chat:a:b:c"),
+_MODELS = _mostly(
+    "openai-chat:gpt-4o-mini",
+    *words("openai-responses:gpt-4o openai-responses:gpt-5 openai-chatt:x openai-chat:a:b:c"),
     *("anthropic:claude-sonnet-4-0", "openai-chat:ä", "openai-chat:\u00a0", "openai-like:x", "a:" + "m" * 254),
 )
 _SECRETS = _one("models", "0", "k" * 63)
@@ -130,6 +137,7 @@ FIXED: Mapping[str, Make] = {
     "id": _IDS,
     **{f"{field}.id": _MODELS for field in MODELS},
     **{f"{field}.options": _model_options for field in MODELS},
+    "baseURL": _URLS,
     "embedder.id": _one("openai:text-embedding-3-small", "openai:bge-m3", "together:x", "nebius:" + "y" * 249),
     **{f"{part}.knowledge": _IDS for part in ("agents", "teams")},
     "tools.toolkit": _one(
@@ -142,7 +150,7 @@ FIXED: Mapping[str, Make] = {
     "guardrails.options": lambda r: r.choice(({}, {"mask_pii": True}, mapping(r))),
     **dict.fromkeys(("inputSchema", "outputSchema"), _form),
     **dict.fromkeys(("timezoneIdentifier", "schedules.timezone"), _TIMEZONES),
-    "schedules.cron": _one(
+    "schedules.cron": _mostly(
         *("0 9 * * mon-fri", "* * * * *", "*/5 0-23/2 1,15 * *", "0 0 30 2 *", "0 0 29 2 *", "59 23 31 12 7"),
         *("\t0  0 1 1 0 ", "60 * * * *", "0 0 * * x", "a-b/c * * * *", "*/0 * * * *", "0 0 * * sun-mon"),
     ),

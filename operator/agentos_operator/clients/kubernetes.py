@@ -26,6 +26,9 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15)
 """Seconds until a request counts as unanswered; shorter than the Lease, so that a late write of a replica that lost
 leadership cannot happen."""
 
+_LONGEST_MESSAGE = 4000
+"""Characters of the API server's own words that go on: a condition takes 32,768, and what is refused may be quoted."""
+
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 _ERRORS: Mapping[int, type[ApiError]] = {
@@ -212,7 +215,7 @@ def _message(text: bytes) -> str:
         body: Any = json.loads(text)
     except ValueError:
         return text[:200].decode(errors="replace")
-    return str(body.get("message", body)) if isinstance(body, dict) else str(body)
+    return str(body.get("message", body) if isinstance(body, dict) else body)[:_LONGEST_MESSAGE]
 
 
 def _selector(labels: Mapping[str, str]) -> str:

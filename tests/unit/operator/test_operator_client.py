@@ -141,6 +141,14 @@ async def test_a_refusal_of_any_form_is_understood(client: Kubernetes, remote: R
     assert len(str(caught.value)) < 500
 
 
+async def test_a_refusal_of_any_length_fits_into_a_condition(client: Kubernetes, remote: Remote) -> None:
+    """What does not would keep the status from being written, and nobody would be told anything."""
+    remote.refuse(422, "x" * 200_000)
+    with pytest.raises(Invalid) as caught:
+        await client.apply(SERVICE_BODY)
+    assert len(str(caught.value)) < 32_768
+
+
 async def test_what_is_not_there_is_none_for_find_and_an_error_for_get(client: Kubernetes, remote: Remote) -> None:
     remote.refuse(404)
     assert await client.find(WORKSPACE, "acme") is None
