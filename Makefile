@@ -7,7 +7,7 @@ RUN = .venv/bin/python
 TEST_IMAGES = agentos-operator agentos-runtime agentos-postgres agentos-fake-model contour
 
 .DEFAULT_GOAL := help
-.PHONY: help up down kubeconfig test faults lint format bench generate
+.PHONY: help up down kubeconfig test faults generated lint format bench generate
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,10 @@ test: .venv/ready  ## All tests, on servers of their own; ARGS="tests/unit -n 0"
 faults: .venv/ready  ## Kill, refuse and mislead the operator at every call; ARGS="-k delete" for some, docs/faults.md
 	@$(RUN) -m local prepare agentos-postgres
 	@$(RUN) -m pytest tests/faults -n 0 -v --tb=short --faults=all $(ARGS)
+
+generated: .venv/ready  ## Specs made up from the schemas, and where they lead; ARGS="--generated=100", docs/generated.md
+	@$(RUN) -m local prepare agentos-postgres
+	@$(RUN) -m pytest tests/generated -n 0 -v --tb=short --generated=2000 $(ARGS)
 
 lint: .venv/ready  ## Style, types, import rules, and that generated files are current
 	$(RUN) -m ruff check .

@@ -15,7 +15,7 @@ __all__ = ["api_server", "postgres", "postgres_of", "tls_postgres"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--update-golden`` rewrites the expected files of ``tests/unit/operator/golden`` with what is built now;
-    ``--faults`` says how many of the cases of ``tests/faults`` are run.
+    ``--faults`` says how many of the cases of ``tests/faults`` are run, ``--generated`` how many resources are made up.
     """
     parser.addoption(
         "--update-golden",
@@ -27,6 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="short",
         metavar="short|all|CASE",
         help="a sample of the fault suite, all of it with a report in bench/results/faults.json, or one case",
+    )
+    parser.addoption(
+        "--generated",
+        default="short",
+        metavar="short|NUMBER|#SEED",
+        help="resources of tests/generated: a few, as many with a report in bench/results/generated.json, or one",
     )
 
 

@@ -62,6 +62,18 @@ def _names_a_host(part: str) -> bool:
     return "." in part or ":" in part or part == "localhost" or part != part.lower()
 
 
+def pull_policy(reference: str) -> str:
+    """What the API server makes of an image that comes without a policy.
+
+    It is said all the same: what it has made of one image would stay with the next, and a node would go on with a
+    ``latest`` of last month (https://kubernetes.io/docs/concepts/containers/images/#imagepullpolicy-defaulting).
+    """
+    name, digest, _ = reference.partition("@")
+    _, colon, tag = name.rpartition("/")[2].rpartition(":")
+    is_newest = tag == "latest" if colon else not digest
+    return "Always" if is_newest else "IfNotPresent"
+
+
 def check_prefix(prefix: str) -> str:
     """``prefix`` as it is, when it can stand in the list.
 

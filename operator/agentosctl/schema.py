@@ -121,13 +121,16 @@ def _string(value: Any, schema: Schema) -> Iterator[str]:
     words = schema.get("enum")
     if words and value not in words:
         yield f"{value!r} is none of {', '.join(words)}{did_you_mean(value, words)}"
-    if (pattern := schema.get("pattern")) and not re.search(_to_the_end(pattern), value):
+    if (pattern := schema.get("pattern")) and not re.search(_to_the_end(pattern), value, re.ASCII):
         yield f"does not have the form {pattern}"
     yield from _size(len(value), schema, "Length")
 
 
 def _to_the_end(pattern: str) -> str:
-    """`$` is the end in Kubernetes' patterns, and in Python's the place before a last line break as well."""
+    """`$` is the end in Kubernetes' patterns, and in Python's the place before a last line break as well.
+
+    There `\\s` is white space of ASCII alone, too: https://github.com/google/re2/wiki/Syntax
+    """
     return re.sub(r"(?<!\\)\$", r"\\Z", pattern)
 
 

@@ -95,8 +95,16 @@ def _headers(node: Node) -> dict[str, str | SecretRef]:
         name = have["name"].untold(_HEADER, "the name of a header, e.g. 'Authorization'")
         if name.lower() in (known.lower() for known in headers):
             item.fail(f"header {name!r} is given twice; leave one out")
-        headers[name] = have["value"].text() if "value" in have else parse_secret(have["secretKeyRef"])
+        headers[name] = _header(item, name, have["value"]) if "value" in have else parse_secret(have["secretKeyRef"])
     return headers
+
+
+def _header(node: Node, name: str, given: Node) -> str:
+    """The runtime says the same of a value that stands in a Secret."""
+    value = given.text()
+    if not (value.isascii() and value.isprintable()):
+        node.fail(f"the value of header {name!r} holds what a header cannot, such as a line break; change it")
+    return value
 
 
 def _texts(node: Node | None) -> tuple[str, ...]:

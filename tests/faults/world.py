@@ -110,7 +110,11 @@ class World:
 
     def create(self, name: str, **spec: object) -> None:
         """Apply a new Workspace, and remember who it is."""
-        body = self.stage.apply_workspace(name, **spec)
+        self.know(self.stage.apply_workspace(name, **spec))
+
+    def know(self, body: Object) -> None:
+        """Remember who a new Workspace is."""
+        name = body["metadata"]["name"]
         self.identities[name].append(self.stage.names(body))
         self._schemas[self.stage.names(body).schema] = name
         self.uids[name].append(body["metadata"]["uid"])

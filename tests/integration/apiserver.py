@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from agentos_operator.clients.kinds import KINDS, Kind
+from agentos_operator.clients.kubernetes import yaml_of
 from local.api import Api, has_condition
 from local.components import ControlPlane
 
@@ -55,7 +56,7 @@ class ApiServer:
         Raises:
             RefusedError: the answer is an error.
         """
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else yaml_of(body) if media == _APPLY else json.dumps(body).encode()
         status, text = self.api.request(method, path, data, media if data else "")
         answer: Object = json.loads(text) if text else {}
         if not 200 <= status < 300:

@@ -8,6 +8,7 @@ level-based, so its queue tries again as a whole.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,9 @@ from agentos_operator.resources.common import Object
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15)
 """Seconds until a request counts as unanswered; shorter than the Lease, so that a late write of a replica that lost
 leadership cannot happen."""
+
+_LONGEST_MESSAGE = 4000
+"""Characters of the API server's own words that go on: a condition takes 32,768, and what is refused may be quoted."""
 
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -136,7 +140,7 @@ class Kubernetes:
         query: Mapping[str, str] | None = None,
         accept: str = "application/json",
     ) -> Object:
-        content_type = _media_type(method, body)
+        content_type, data = _media(method, body)
         if method != "GET" and kind is not LEASE and not self.may_write():
             raise ApiUnavailable(f"{method} {path}: not sent, because another replica may lead by now")
         try:
@@ -145,7 +149,7 @@ class Kubernetes:
                 path,
                 query_params=list((query or {}).items()),
                 header_params={"Accept": accept, "Content-Type": content_type},
-                body=body,
+                body=data,
                 auth_settings=["BearerToken"],
             )
             response = await self._api.call_api(*request, _request_timeout=REQUEST_TIMEOUT)
@@ -175,11 +179,25 @@ async def connect() -> Kubernetes:
     return Kubernetes(ApiClient(configuration))
 
 
-def _media_type(method: str, body: Object | Sequence[Object] | None) -> str:
+def _media(method: str, body: Object | Sequence[Object] | None) -> tuple[str, Object | Sequence[Object] | bytes | None]:
+    """The type of a body, and the body as the package is to have it."""
     if method != "PATCH":
-        return "application/json"
-    # JSON is YAML, and a list can only be a list of operations.
-    return "application/apply-patch+yaml" if isinstance(body, dict) else "application/json-patch+json"
+        return "application/json", body
+    if not isinstance(body, dict):  # a list can only be one of operations
+        return "application/json-patch+json", body
+    # Of its own accord the package would write JSON for this type as well; with a parameter it sends what it is given.
+    return "application/apply-patch+yaml; charset=utf-8", yaml_of(body)
+
+
+_BEYOND_16_BITS = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
+
+
+def yaml_of(body: Object) -> bytes:
+    """JSON that is YAML as well: there the two escapes that JSON has for one emoji are an error.
+
+    https://yaml.org/spec/1.2.2/#57-escaped-characters
+    """
+    return _BEYOND_16_BITS.sub(lambda pair: str(json.loads(f'"{pair[0]}"')), json.dumps(body)).encode()
 
 
 def _error(status: int, request: str, kind: Kind, text: bytes) -> ApiError:
@@ -197,7 +215,7 @@ def _message(text: bytes) -> str:
         body: Any = json.loads(text)
     except ValueError:
         return text[:200].decode(errors="replace")
-    return str(body.get("message", body)) if isinstance(body, dict) else str(body)
+    return str(body.get("message", body) if isinstance(body, dict) else body)[:_LONGEST_MESSAGE]
 
 
 def _selector(labels: Mapping[str, str]) -> str:

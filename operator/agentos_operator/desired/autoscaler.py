@@ -41,6 +41,14 @@ def _metrics(autoscaling: Autoscaling) -> list[Object]:
         target = {"type": "Utilization", "averageUtilization": autoscaling.cpu_percent}
         metrics.append({"type": "Resource", "resource": {"name": "cpu", "target": target}})
     if autoscaling.active_runs is not None:
-        target = {"type": "AverageValue", "averageValue": str(autoscaling.active_runs)}
+        target = {"type": "AverageValue", "averageValue": _average(autoscaling.active_runs)}
         metrics.append({"type": "Pods", "pods": {"metric": {"name": ACTIVE_RUNS}, "target": target}})
     return metrics
+
+
+def _average(runs: int) -> str:
+    """The quantity as the API server stores it; in another form each apply would write the autoscaler anew.
+
+    https://pkg.go.dev/k8s.io/apimachinery/pkg/api/resource#Quantity
+    """
+    return f"{runs // 1000}k" if runs % 1000 == 0 else str(runs)

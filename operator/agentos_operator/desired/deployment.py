@@ -8,6 +8,7 @@ from itertools import groupby
 
 from agentos_operator.desired.common import child
 from agentos_operator.desired.pod import from_secret, hardened_container, hardened_pod, workspace_credentials
+from agentos_operator.image_names import pull_policy
 from agentos_operator.naming import (
     APPLICATION_ANNOTATION,
     GROUP,
@@ -109,6 +110,7 @@ def _container(deployment: AgentDeployment, workspace: str, source: PodSource) -
     return {
         "name": RUNTIME,
         "image": source.image,
+        "imagePullPolicy": pull_policy(source.image),
         # The command that an application of the tenant's own starts with is its image's.
         **({} if deployment.is_application else {"args": ["serve"]}),
         "env": _environment(deployment, workspace, source.path_prefix),

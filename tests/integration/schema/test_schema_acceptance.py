@@ -146,7 +146,7 @@ def test_everything_but_the_server_can_change(api_server: ApiServer, fresh_name:
         "displayName": "Acme II",
         "deletionPolicy": "Delete",
         "namespace": {"adopt": True},
-        "database": {"connectionLimit": 5, "statementTimeout": "2min"},
+        "database": {"connectionLimit": 5, "statementTimeout": "35791min"},
         "quota": {"pods": 1},
         "network": {"egress": [{"namespace": "models", "ports": [{"port": 80}]}]},
     }

@@ -224,7 +224,7 @@ WORKSPACES = [
     case("endless connections", workspace(database={"connectionLimit": 10**9}), "spec.database.connectionLimit"),
     *(
         case(f"a statement timeout of {value!r}", workspace(database={"statementTimeout": value}), "statementTimeout")
-        for value in ("0s", "0", "30", "-1s", "1h", "1.5s", "30 s", "s", "", "1s; DROP SCHEMA x", 30)
+        for value in ("0s", "0", "30", "-1s", "1h", "1.5s", "30 s", "s", "", "1s; DROP SCHEMA x", 30, "35792min")
     ),
     *(
         case(f"a member of kind {kind!r}", members(kind=kind), "spec.members[0].kind")
@@ -325,10 +325,13 @@ WORKSPACES = [
         egress(namespace="models", podLabels={"app": "not a label"}, ports=PORTS),
         "spec.network.egress[0].podLabels",
     ),
-    case(
-        "a label with a key that no pod can carry",
-        egress(namespace="models", podLabels={"not a key": "x"}, ports=PORTS),
-        "spec.network.egress[0].podLabels",
+    *(
+        case(
+            f"a label with the key {key[:40]!r}, which no pod can carry",
+            egress(namespace="models", podLabels={key: "x"}, ports=PORTS),
+            "spec.network.egress[0].podLabels",
+        )
+        for key in ("not a key", "a..b/c", "a.-b/c", "-a/b", "a/b/c", "/a", "p" * 254 + "/x", "x" * 64)
     ),
     *(
         case(f"the host {value!r}", workspace(routing={"hosts": [value]}), "spec.routing.hosts[0]", "exact DNS name")

@@ -55,6 +55,12 @@ def support(**spec: Any) -> dict[str, Any]:
     return SUPPORT | {"spec": SUPPORT["spec"] | spec}
 
 
+def test_white_space_is_what_the_api_server_takes_for_it(check: Check) -> None:
+    """A no-break space is a character like another to RE2, by which the API server reads patterns."""
+    content = support(agents=[{"id": "support", "model": {"id": "openai-chat:gpt\u00a04"}}])
+    assert check(content, code=0) == ["1: AgentDeployment ws-acme/support: ok"]
+
+
 def test_every_example_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "-f", str(ROOT / "examples")]) == 0
     out = capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import yaml
 
 from agentos_operator.autoscalers import Autoscalers
 from agentos_operator.conditions import Aspect
+from agentos_operator.desired.autoscaler import build_autoscaler
 from agentos_operator.reconcile.autoscaling import autoscaling_aspect, room_for
 from agentos_operator.reconcile.replicas import coordination_aspects
 from agentos_operator.reconcile.rollout import available_aspect
-from agentos_operator.resources.agent_deployment import AgentDeployment, parse_agent_deployment
+from agentos_operator.resources.agent_deployment import AgentDeployment, Autoscaling, parse_agent_deployment
 from agentos_operator.settings import QuotaProfile
 
 Object = dict[str, Any]
@@ -50,6 +52,16 @@ def workload(replicas: int = 5, **status: Any) -> Object:
         "spec": {"replicas": replicas},
         "status": {"observedGeneration": 1, **counted, **status},
     }
+
+
+@pytest.mark.parametrize(("runs", "stored"), [(1, "1"), (999, "999"), (1000, "1k")])
+def test_the_aim_is_written_as_the_api_server_stores_it_or_every_start_of_the_operator_would_write_it_anew(
+    deployment: AgentDeployment, runs: int, stored: str
+) -> None:
+    aimed = replace(deployment, autoscaling=Autoscaling(1, 2, None, runs))
+    built = build_autoscaler(aimed, "acme")
+    assert built is not None
+    assert built["spec"]["metrics"][0]["pods"]["target"]["averageValue"] == stored
 
 
 def quota(pods: int = 100, cpu: str = "100") -> QuotaProfile:

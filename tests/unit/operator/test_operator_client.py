@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
 from agentos_operator.clients.kinds import KINDS, LEASE, NAMESPACE, SECRET, SERVICE, WORKSPACE, Kind
-from agentos_operator.clients.kubernetes import Kubernetes
+from agentos_operator.clients.kubernetes import Kubernetes, yaml_of
 from agentos_operator.errors import ApiError, ApiUnavailable, Conflict, Forbidden, Invalid, NotFound
 
 Object = dict[str, Any]
@@ -140,6 +141,14 @@ async def test_a_refusal_of_any_form_is_understood(client: Kubernetes, remote: R
     assert len(str(caught.value)) < 500
 
 
+async def test_a_refusal_of_any_length_fits_into_a_condition(client: Kubernetes, remote: Remote) -> None:
+    """What does not would keep the status from being written, and nobody would be told anything."""
+    remote.refuse(422, "x" * 200_000)
+    with pytest.raises(Invalid) as caught:
+        await client.apply(SERVICE_BODY)
+    assert len(str(caught.value)) < 32_768
+
+
 async def test_what_is_not_there_is_none_for_find_and_an_error_for_get(client: Kubernetes, remote: Remote) -> None:
     remote.refuse(404)
     assert await client.find(WORKSPACE, "acme") is None
@@ -158,8 +167,18 @@ async def test_an_apply_takes_every_field_under_one_manager(client: Kubernetes, 
     ((method, path, query, content_type, body),) = remote.requests
     assert (method, path) == ("PATCH", "/api/v1/namespaces/ws-acme/services/x")
     assert query == {"fieldManager": "agentos-operator", "force": "true"}
-    assert content_type == "application/apply-patch+yaml"
+    assert content_type.partition(";")[0] == "application/apply-patch+yaml"
     assert body == SERVICE_BODY
+
+
+async def test_what_is_applied_has_no_escape_that_yaml_does_not_know(client: Kubernetes, remote: Remote) -> None:
+    """The API server reads it as YAML, to which the two halves of an emoji are an error each."""
+    texts = ["🙂", "\\🙂", "\\ud83d\\ude42", "\x7f\x85\u2028\ufeff\uffff", "ä", '"\\\n']
+    body = SERVICE_BODY | {"data": texts}
+    await client.apply(body)
+    assert remote.requests[0][4] == body
+    assert re.search(rb"\\\\ud[89a-f][0-9a-f]{2}", yaml_of(SERVICE_BODY | {"data": texts[:2]})) is None
+    assert yaml_of({"data": texts[3:4]}).isascii(), "what YAML does not print stays escaped"
 
 
 async def test_a_status_goes_to_its_subresource(client: Kubernetes, remote: Remote) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentos_operator.image_names import check_prefix, is_allowed, parse_image
+from agentos_operator.image_names import check_prefix, is_allowed, parse_image, pull_policy
 
 DIGEST = "@sha256:" + "a" * 64
 LIST = ("registry.example.com/agents/", "ghcr.io/acme/runtime", "registry.example.com:5000/x/", "docker.io/acme/")
@@ -53,6 +53,23 @@ REFUSED = {
     "nothing": "",
     "a slash alone": "/",
 }
+
+
+@pytest.mark.parametrize(
+    ("reference", "policy"),
+    [
+        ("acme/one", "Always"),
+        ("acme/one:latest", "Always"),
+        ("acme/one:latest" + DIGEST, "Always"),
+        ("acme/one:1.2.3", "IfNotPresent"),
+        ("acme/one" + DIGEST, "IfNotPresent"),
+        ("registry.example.com:5000/x/y", "Always"),
+        ("registry.example.com:5000/x/y:2", "IfNotPresent"),
+    ],
+)
+def test_an_image_is_pulled_by_the_rules_of_its_own_tag_and_not_of_the_one_before(reference: str, policy: str) -> None:
+    """What the API server makes of an image stays with the next one, unless it is said."""
+    assert pull_policy(reference) == policy
 
 
 @pytest.mark.parametrize("reference", ALLOWED)

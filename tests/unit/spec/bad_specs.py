@@ -75,6 +75,11 @@ BAD_SPECS = {
         agent(tools=[{"toolkit": "mcp_toolbox", "options": {"command": "sh -c true"}}]),
         "spec.agents[0].tools[0].options: command would start a program in the pod; give the url of a running toolbox",
     ),
+    "a header that no request can have": BadSpec(
+        agent(tools=[{"mcp": {"name": "docs", "url": "http://x", "headers": [{"name": "X-A", "value": "a\nb"}]}}]),
+        "spec.agents[0].tools[0].mcp.headers[0]: the value of header 'X-A' holds what a header cannot, such as a line"
+        " break; change it",
+    ),
     "a toolkit that agno has not": BadSpec(
         agent(tools=[{"toolkit": "calculater"}]),
         "spec.agents[0].tools[0].toolkit: 'calculater' is no toolkit of agno (did you mean 'calculator'?)",
