@@ -33,7 +33,7 @@ class State:
         def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             if environ["PATH_INFO"] != _PATH:
                 return app(environ, start_response)
-            start_response("200 OK", _HEADERS)
+            start_response("200 OK", list(_HEADERS))  # the server adds to it
             return [self.document()]
 
         return answer

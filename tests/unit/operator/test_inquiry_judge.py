@@ -113,6 +113,6 @@ def test_a_pod_that_says_something_else_each_time_has_nothing_written() -> None:
     assert not causes[0].says_the_same(found(DOWN, UP))
 
 
-def test_with_more_deployments_each_is_asked_less_often_and_all_together_never_more_than_four_a_second() -> None:
-    assert interval(1) == interval(120) == 30
-    assert interval(1000) == 250
+def test_with_more_deployments_each_is_asked_less_often_and_all_together_never_more_than_two_a_second() -> None:
+    assert interval(1) == interval(60) == 30
+    assert interval(1000) == 500
