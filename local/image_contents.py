@@ -40,7 +40,7 @@ def contents(image: images.ImageArchive) -> Contents:
     with tempfile.TemporaryDirectory(prefix="contents-", dir=paths.cache()) as place:
         folder = Path(place) / "root"
         images_rootfs.unpack(image.archive, folder)
-        words = ["chroot", "--userspec=65532:65532", folder, "/usr/bin/env", "-i", "HOME=/tmp", _PYTHON, "-"]
+        words = ["chroot", "--userspec=65532:65532", str(folder), "/usr/bin/env", "-i", "HOME=/tmp", _PYTHON, "-"]
         said = run(words, stdin=(IMAGEFILES / "importable.py").read_text(), advice=_ADVICE)
     told = json.loads(said.splitlines()[-1])
     total = {kind: number for kind, (number, _) in told.items()}
@@ -57,7 +57,10 @@ def _megabytes(archive: Path) -> int:
 def _compressed(archive: Path) -> int:
     with subprocess.Popen(["gzip", "-c", archive], stdout=subprocess.PIPE) as zipped:
         assert zipped.stdout is not None
-        return round(sum(len(chunk) for chunk in iter(lambda: zipped.stdout.read(1 << 20), b"")) / 1e6)  # type: ignore[union-attr]
+        size = 0
+        while chunk := zipped.stdout.read(1 << 20):
+            size += len(chunk)
+    return round(size / 1e6)
 
 
 def main() -> int:
