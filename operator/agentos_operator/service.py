@@ -22,6 +22,9 @@ from agentos_operator.metrics import Metrics
 from agentos_operator.naming import API_VERSION, DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
 from agentos_operator.reconcile.agent_deployment import reconcile_agent_deployment
 from agentos_operator.reconcile.context import Context
+from agentos_operator.reconcile.inquiry.inquire import WORKERS as INQUIRERS
+from agentos_operator.reconcile.inquiry.inquire import inquire
+from agentos_operator.reconcile.inquiry.memory import InquiryMemory
 from agentos_operator.reconcile.isolation.memory import IsolationMemory, Place
 from agentos_operator.reconcile.isolation.verify import verify_isolation
 from agentos_operator.reconcile.surroundings.look_around import look_around, look_around_first
@@ -61,6 +64,7 @@ class Operator:
         self.metrics = Metrics()
         self._queue = Queue(self.metrics.measured(self._reconcile), settings.resync_seconds)
         self._verifications = Queue(self._verify, settings.resync_seconds)
+        self._inquiries = Queue(self._inquire, settings.resync_seconds)
         self._requested: set[Key] = set()
         self._context = Context(
             kubernetes=kubernetes,
@@ -71,11 +75,13 @@ class Operator:
             monotonic=time.monotonic,
             mark=self._queue.mark,
             isolation=IsolationMemory(place=place, request=self._request_verification),
+            inquiry=InquiryMemory(request=self._inquiries.mark),
         )
         self._leadership = leadership
         self._stop = stop
         self._leading = False
-        self.metrics.watch({"reconcile": self._queue, "verify": self._verifications}, lambda: self._leading)
+        queues = {"reconcile": self._queue, "verify": self._verifications, "inquire": self._inquiries}
+        self.metrics.watch(queues, lambda: self._leading)
         self._looked_around = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -131,6 +137,9 @@ class Operator:
     async def _verify(self, key: Key) -> Again | None:
         return await verify_isolation(self._context, key)
 
+    async def _inquire(self, key: Key) -> Again | None:
+        return await inquire(self._context, key)
+
     def _request_verification(self, key: Key) -> None:
         """Have a Workspace's isolation looked at a little later, once however often that is asked for."""
         if key not in self._requested:
@@ -159,9 +168,10 @@ class Operator:
         work = asyncio.create_task(self._work())
         probes = self._context.settings.isolation.verification.max_concurrent
         verify = asyncio.create_task(self._verifications.run(probes))
+        inquiries = asyncio.create_task(self._inquiries.run(INQUIRERS))
         hold = asyncio.create_task(self._leadership.hold())
         sweeping = asyncio.create_task(self._sweep())
-        tasks = (work, verify, hold, sweeping)
+        tasks = (work, verify, inquiries, hold, sweeping)
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -23,6 +23,8 @@ OURS = "app.kubernetes.io/managed-by=agentos-operator"
 ABNORMAL = frozenset({"Reconciling", "Stalled"})
 """Conditions that are bad news while they are true (kstatus)."""
 
+_VERSIONS = {"runtimeVersion": "runtime", "agnoVersion": "agno"}
+
 
 @dataclass(frozen=True)
 class Denied:
@@ -171,7 +173,15 @@ def _deployment(item: Resource, pods: list[Resource] | Denied) -> Line:
     else:
         own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(DEPLOYMENT_LABEL) == _name(item)]
         below = [_pod(pod) for pod in sorted(own, key=_name)]
-    return _with_readiness(f"AgentDeployment {_name(item)}", item, str(status.get("url", "")), below)
+    return _with_readiness(
+        f"AgentDeployment {_name(item)}", item, str(status.get("url", "")), [*_versions(status), *below]
+    )
+
+
+def _versions(status: Resource) -> list[Line]:
+    """What answers, where the operator has asked for it."""
+    known = [f"{name} {status[field]}" for field, name in _VERSIONS.items() if field in status]
+    return [Line("Versions", "", ", ".join(known), Mood.NONE)] if known else []
 
 
 def _pod(pod: Resource) -> Line:

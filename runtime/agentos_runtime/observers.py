@@ -43,10 +43,11 @@ class Observers:
             watch_queue(database)
 
     def of_models(self, components: Components) -> None:
-        """Once the models are loaded: what they are asked."""
+        """Once the models are loaded: what they are asked, and how MCP servers are."""
         if self.tracing:
             self.tracing.instrument()
         if self.metrics:
+            self.metrics.state.servers = lambda: [server.state() for server in components.servers]
             for used in components.models:
                 measure_model(used.model, used.component, used.label, self.metrics)
 

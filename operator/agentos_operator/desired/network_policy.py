@@ -52,7 +52,7 @@ def build_openings(workspace: Workspace, surroundings: Surroundings, settings: S
         "ingress": [
             *_from_gateway(surroundings.gateway),
             _from_probe(workspace),
-            *([_from_prometheus(settings.network.metrics)] if settings.network.metrics else []),
+            *(_to_metrics(peer) for peer in (settings.network.operator, settings.network.metrics) if peer),
         ],
         "egress": [
             *_to(surroundings.dns, "UDP", "TCP"),
@@ -89,7 +89,8 @@ def _from_probe(workspace: Workspace) -> Object:
     return {"from": [_own_pods(workspace, PROBE_NAME)], "ports": [_port("TCP", RUNTIME_PORT)]}
 
 
-def _from_prometheus(peer: PodPeer) -> Object:
+def _to_metrics(peer: PodPeer) -> Object:
+    """For the operator, which asks for a runtime's state, and for the platform's Prometheus."""
     return {"from": [_pods(peer)], "ports": [_port("TCP", METRICS_PORT)]}
 
 

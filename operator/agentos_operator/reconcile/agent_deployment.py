@@ -27,6 +27,7 @@ from agentos_operator.reconcile.children import Children
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.dependencies import Dependencies, find_dependencies
 from agentos_operator.reconcile.deployment_route import apply_route, is_settled, withdraw_route
+from agentos_operator.reconcile.inquiry.aspect import tell_answers, tools_wait
 from agentos_operator.reconcile.main_api import ensure_api_ingress, remove_api_ingress
 from agentos_operator.reconcile.own_host import find_own_host, has_lost_host
 from agentos_operator.reconcile.pods import find_trouble, image_digests
@@ -50,6 +51,7 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
     """Bring one AgentDeployment to what its spec says; None when there is none or it is on its way out."""
     body = await context.kubernetes.find(AGENT_DEPLOYMENT, key.name, key.namespace)
     if body is None:
+        context.inquiry.forget(key)
         await remove_api_ingress(context, key)
         return None
     if "deletionTimestamp" in body["metadata"]:
@@ -57,7 +59,7 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
     deployment = parse_agent_deployment(body)
     valid, found = spec_aspect(body), await find_dependencies(context, deployment)
     if isinstance(found, Aspect) or not (valid.holds or found.suspended):
-        aspects, fields = _not_begun(valid, found), await _kept_fields(context, body, deployment)
+        aspects, fields = _not_begun(deployment, valid, found), await _kept_fields(context, body, deployment)
     else:
         aspects, fields = await _run(context, body, deployment, found)
         aspects.insert(0, replace(valid, required=not found.suspended))
@@ -91,16 +93,17 @@ def _is_paused(conditions: Sequence[Object]) -> bool:
     return any(each["type"] == "Ready" and each["reason"] == reasons.SCALED_TO_ZERO for each in conditions)
 
 
-def _not_begun(valid: Aspect, found: Aspect | Dependencies) -> list[Aspect]:
+def _not_begun(deployment: AgentDeployment, valid: Aspect, found: Aspect | Dependencies) -> list[Aspect]:
     """What keeps the spec from being applied; what an earlier one has led to goes on untouched."""
     needed = found if isinstance(found, Aspect) else found.aspect
     cause = (needed if valid.holds else valid).type
-    return [valid, needed, waiting(AVAILABLE, cause), waiting(ROUTE_READY, cause)]
+    return [valid, needed, waiting(AVAILABLE, cause), waiting(ROUTE_READY, cause), *tools_wait(deployment, cause)]
 
 
 async def _kept_fields(context: Context, body: Object, deployment: AgentDeployment) -> Object:
     """What status said about pods that run on while something else is missing, but for a host that was lost."""
     kept = {"url", "host", "controlPlane", "replicas", "readyReplicas", "selector", "image", "imageDigests", "revision"}
+    kept |= {"runtimeVersion", "agnoVersion"}
     if await has_lost_host(context, body, deployment):
         children = Children(context.kubernetes, context.ledger, deployment.meta.uid)
         await _withdraw(context, children, deployment, "")
@@ -150,7 +153,8 @@ async def _run(
             fields["controlPlane"] = {"endpoint": fields["url"], "id": agent_os_id(deployment.name, found.workspace)}
     last = [route, *([own.aspect] if own.aspect else []), *coordination_aspects(deployment), *scaling, *history]
     if not found.suspended:
-        return [found.aspect, workload, *last], fields
+        answers, versions = tell_answers(context, body, deployment, fields["readyReplicas"])
+        return [found.aspect, workload, *last, *answers], {**fields, **versions}
     idle = Aspect(AVAILABLE, False, reasons.SUSPENDED, "Nobody answers, as asked for.")
     return [workload, *(replace(each, required=False) for each in (found.aspect, idle, *last))], fields
 

@@ -14,6 +14,7 @@ from agentos_operator.desired.surroundings import configured_surroundings
 from agentos_operator.ledger import Ledger
 from agentos_operator.other_routes import OtherRoutes
 from agentos_operator.reconcile.host_claims import HostClaims
+from agentos_operator.reconcile.inquiry.memory import InquiryMemory
 from agentos_operator.reconcile.isolation.memory import IsolationMemory
 from agentos_operator.reconcile.surroundings.memory import SurroundingsMemory
 from agentos_operator.settings import Settings
@@ -36,6 +37,8 @@ class Context:
     """Ask for another resource to be reconciled."""
     isolation: IsolationMemory = field(default_factory=IsolationMemory)
     """What probes have found."""
+    inquiry: InquiryMemory = field(default_factory=InquiryMemory)
+    """What pods have said."""
     logins_verified: dict[str, float] = field(default_factory=dict)
     """By a Workspace's UID, when its login was last tried."""
     published: dict[str, tuple[Retained, ...]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from agentos_operator import reasons
 from agentos_operator.desired.deployment import RUNTIME
 from agentos_operator.resources.common import Object
+from agentos_operator.resources.untrusted import one_line
 
 CONFIGURATION_EXIT_CODE = 78
 """EX_CONFIG of sysexits.h: the runtime could not use its spec; its last words are one line of JSON."""
@@ -38,6 +39,19 @@ def find_trouble(pods: Sequence[Object]) -> Trouble | None:
         if _revision(pod) == _revision(newest_first[0]) and (trouble := next(_troubles(pod), None)):
             return trouble
     return None
+
+
+def addresses(pods: Sequence[Object]) -> list[str]:
+    """Of the pods that answer, the newest first; as the kubelet has reported them."""
+    newest_first = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
+    return [str(pod["status"]["podIP"]) for pod in newest_first if is_answering(pod)]
+
+
+def is_answering(pod: Object) -> bool:
+    """Whether it is ready, has an address and is not on its way out."""
+    status = pod.get("status", {})
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", ()))
+    return ready and bool(status.get("podIP")) and "deletionTimestamp" not in pod["metadata"]
 
 
 def image_digests(pods: Sequence[Object]) -> list[str]:
@@ -107,6 +121,4 @@ def _waiting(container: Object) -> Iterator[Trouble]:
 
 
 def _short(text: str) -> str:
-    # JSON can hold half a surrogate pair, which no UTF-8 text can.
-    line = " ".join(text.encode(errors="replace").decode().split())
-    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"
+    return one_line(text, LONGEST_MESSAGE)

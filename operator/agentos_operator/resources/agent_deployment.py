@@ -83,6 +83,8 @@ class AgentDeployment:
     """Secrets that models, embedders and MCP servers name, without repetition, in a stable order."""
     config_maps: Mapping[str, tuple[str, ...]]
     """ConfigMaps whose texts are knowledge, by name; the keys that are named, none where all are."""
+    mcp_servers: tuple[str, ...] = ()
+    """Names of the MCP servers of agents and teams, without repetition, in a stable order."""
     tracing: Tracing | None = None
     """Where traces go; None for nowhere."""
     autoscaling: Autoscaling | None = None
@@ -92,6 +94,11 @@ class AgentDeployment:
     def is_application(self) -> bool:
         """Whether the image is an application of the tenant's own that knows nothing of agents in YAML."""
         return "agents" not in self.content
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether its pods are asked for their state: which MCP servers they can use, or what version an image is."""
+        return bool(self.mcp_servers) or self.image is not None
 
     @property
     def most_replicas(self) -> int:
@@ -138,6 +145,7 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         rolled={name: value for name, value in spec.items() if name not in NOT_ROLLED},
         content_keys=tuple(sorted(set(_all_keys(spec)))),
         config_maps=_config_maps(spec.get("knowledge", ())),
+        mcp_servers=tuple(sorted(set(_mcp_servers((*spec.get("agents", ()), *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
         autoscaling=_parse_autoscaling(spec.get("autoscaling")),
     )
@@ -201,3 +209,10 @@ def _header_keys(tools: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
         for header in tool.get("mcp", {}).get("headers", ()):
             if reference := header.get("secretKeyRef"):
                 yield SecretKey(reference["name"], reference["key"])
+
+
+def _mcp_servers(components: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for component in components:
+        for tool in component.get("tools", ()):
+            if "mcp" in tool:
+                yield tool["mcp"]["name"]

@@ -61,5 +61,7 @@ class NetworkSettings(Section):
     """The cluster's DNS."""
     closed_cidrs: tuple[IPv4Network | IPv6Network, ...] = ()
     """Public addresses that workspaces do not reach all the same, such as those of the API server."""
+    operator: PodPeer | None = None
+    """The operator's own pods, which ask runtimes for their state; None outside a cluster."""
     metrics: PodPeer | None = None
     """The pods that may read the runtimes' metrics; None for nobody."""

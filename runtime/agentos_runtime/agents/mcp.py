@@ -72,6 +72,15 @@ class McpServer(MCPTools):
         """Always: a run gets its tools, or the news that they are missing."""
         return True
 
+    def state(self) -> dict[str, str]:
+        """What the operator is told: no address, and no reason before the first look."""
+        trouble = self.trouble
+        if not self._looks:
+            return {"name": self.spec.name, "status": "pending"}
+        if trouble is None:
+            return {"name": self.spec.name, "status": "connected"}
+        return {"name": self.spec.name, "status": "unavailable", "message": trouble}
+
     def status(self) -> dict[str, Any]:
         """What /config says of it."""
         spec = self.spec

@@ -19,6 +19,7 @@ from agno.models.response import ModelResponse
 from agno.models.utils import MODEL_PROVIDER_CLASSES
 
 from agentos_runtime.agents.own import own_catalogue, refuse_first
+from agentos_runtime.agents.packages import USE_ALL
 from agentos_runtime.errors import Reason, StartupError
 from agentos_spec import ModelSpec
 from agentos_spec.known import model_problems, unknown_provider
@@ -109,5 +110,5 @@ def _package_missing(spec: ModelSpec, package: str) -> StartupError:
     return StartupError(
         Reason.MODEL_PACKAGE_MISSING,
         f"{spec.path}.id: provider {spec.provider!r} needs the Python package {package!r}, which is not"
-        " in this image; build an image on ours that installs it and name it in spec.image",
+        f" in this image; {USE_ALL}",
     )

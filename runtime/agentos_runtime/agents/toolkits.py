@@ -17,6 +17,7 @@ from agno.tools.function import Function
 from agno.tools.toolkit import Toolkit
 
 from agentos_runtime.agents.own import own_catalogue, refuse_first
+from agentos_runtime.agents.packages import BUILD_ONE, IN_NO_IMAGE, USE_ALL
 from agentos_runtime.errors import Reason, StartupError
 from agentos_spec import SpecError, ToolkitSpec
 from agentos_spec.catalogue import load_catalogue
@@ -166,10 +167,11 @@ def _unknown(spec: ToolkitSpec) -> SpecError:
 
 
 def _package_missing(spec: ToolkitSpec, error: ImportError) -> StartupError:
+    elsewhere = spec.name in load_catalogue().toolkits and spec.name not in IN_NO_IMAGE and not _is_own(spec.name)
     return StartupError(
         Reason.TOOLKIT_PACKAGE_MISSING,
         f"{spec.path}.toolkit: {spec.name!r} needs a Python package that is not in this image"
-        f" ({' '.join(str(error).split())}); build an image on ours that installs it, name it in spec.image",
+        f" ({' '.join(str(error).split())}); {USE_ALL if elsewhere else BUILD_ONE}",
     )
 
 

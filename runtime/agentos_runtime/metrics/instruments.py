@@ -21,6 +21,7 @@ from prometheus_client import (
 
 from agentos_runtime.errors import Reason, StartupError
 from agentos_runtime.metrics.active import ActiveRuns
+from agentos_runtime.metrics.state import State
 
 _REQUEST_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120)
 _STREAM_SECONDS = (1, 5, 15, 60, 300, 1800)
@@ -36,6 +37,7 @@ class Metrics:
         build = Info("agentos_build", "Versions of this process", registry=registry)
         versions = {"version": version("agentos-kubernetes"), "agno": version("agno")}
         build.info({**versions, "python": sys.version.split()[0]})
+        self.state = State(versions)
         self.requests = Counter(
             "agentos_requests", "Requests answered", ["method", "route", "status"], registry=registry
         )
@@ -81,9 +83,10 @@ class Metrics:
         )
 
     def serve(self, host: str, port: int) -> None:
-        """Answer scrapes until the process ends."""
+        """Answer scrapes, and the operator, until the process ends."""
         try:
-            start_http_server(port, host, self.registry)
+            server, _ = start_http_server(port, host, self.registry)
         except OSError as error:
             message = f"AGENTOS_METRICS_PORT {port} cannot be opened ({error.strerror}); set another one, or none"
             raise StartupError(Reason.INVALID_SETTINGS, message) from error
+        server.set_app(self.state.before(server.get_app()))  # type: ignore[arg-type] # typeshed wants its own protocol

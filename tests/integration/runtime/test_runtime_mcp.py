@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.runtime.conftest import a_free_port
+
 KEY = "planted-mcp-key"
 Servers = Callable[..., Any]
 
@@ -36,8 +38,9 @@ def serve_mcp(tmp_path: Path, start_module: Callable[..., Any]) -> Iterator[Serv
 class Deployment:
     """A runtime whose agent has one MCP server."""
 
-    def __init__(self, process: Any, token: Callable[..., str]) -> None:
+    def __init__(self, process: Any, token: Callable[..., str], metrics_port: int) -> None:
         self.process = process
+        self._metrics_port = metrics_port
         scopes = ["agents:run", "agents:read", "config:read", "sessions:read", "sessions:write"]
         self._headers = {"Authorization": f"Bearer {token(scopes=scopes)}"}
 
@@ -62,6 +65,14 @@ class Deployment:
         """What /config says of the server."""
         found: dict[str, Any] = self._json(httpx.get(f"{self.process.url}/config", **self._with))["mcp_servers"][0]
         return found
+
+    def state(self) -> dict[str, Any]:
+        """What the operator is told of the server."""
+        said = httpx.get(f"http://127.0.0.1:{self._metrics_port}/state", timeout=10).json()
+        assert said["version"]
+        assert said["agno"].startswith("3.")
+        (found,) = said["mcpServers"]
+        return dict(found)
 
     def is_told(self, word: str) -> dict[str, Any]:
         """What /config says once its status, or its message, holds a word."""
@@ -95,10 +106,11 @@ def deploy(
         headers = [{"name": "X-Key", "secretKeyRef": {"name": "docs", "key": "key"}}]
         server = {"name": "docs", "url": f"http://127.0.0.1:{port}{path}", "headers": headers, "timeoutSeconds": 5}
         guarded = {"requiresConfirmation": list(waits), "requiresApproval": list(approved)}
-        process = start(an_agent(tools=[{"mcp": server | mcp, **guarded}]))
+        metrics_port = a_free_port()
+        process = start(an_agent(tools=[{"mcp": server | mcp, **guarded}]), AGENTOS_METRICS_PORT=str(metrics_port))
         made.append(process)
         process.wait_until("/readyz")
-        return Deployment(process, token)
+        return Deployment(process, token, metrics_port)
 
     yield begin
     for process in made:
@@ -124,11 +136,14 @@ def test_a_server_that_is_away_at_the_start_is_named_to_the_model_and_found_when
     deploy: Any, serve_mcp: Servers, free_port: int
 ) -> None:
     deployment = deploy(free_port)
-    assert deployment.is_told("connect")["tools"] == []
+    message = deployment.is_told("connect")["message"]
+    assert deployment.server()["tools"] == []
+    assert deployment.state() == {"name": "docs", "status": "unavailable", "message": message}
     assert "The tools of the MCP server 'docs' cannot be used now" in deployment.asks("system")["content"]
     serve_mcp(free_port)
     assert "zebra stands on page 7" in deployment.asks('call lookup {"word": "zebra"}')["content"]
     assert "docs" not in deployment.asks("system")["content"]
+    assert deployment.state() == {"name": "docs", "status": "connected"}
 
 
 @pytest.mark.parametrize("path", ["/wrong", "/elsewhere"])

@@ -272,6 +272,7 @@ def shown(api_server: ApiServer, namespace: str) -> Iterator[str]:
         "readyReplicas": 1,
         "selector": "app.kubernetes.io/name=agentos-runtime",
         "image": "example.com/runtime:1",
+        "runtimeVersion": "0.1.0",
     }
     api_server.patch("AgentDeployment", name, {"status": status}, namespace, "status")
     yield name
@@ -308,6 +309,7 @@ def test_a_list_of_deployments_shows_state_address_and_pods(api_server: ApiServe
         "URL": "http://shown--shown.agents.localhost",
         "REPLICAS": "1",
         "IMAGE": "example.com/runtime:1",
+        "VERSION": "0.1.0",
     }
 
 

@@ -42,6 +42,19 @@ def shown(run: Run, capsys: Captured, *arguments: str) -> str:
     return capsys.readouterr().out
 
 
+def test_a_deployment_that_was_asked_shows_the_versions_that_answer_and_which_tools_are_away(
+    cluster: FakeCluster, run: Run, capsys: Captured
+) -> None:
+    away = condition("ToolsReachable", "False", "MCPServerUnavailable", "MCP server docs cannot be used by 1 of 1 pods")
+    ready = condition("Ready", "True", "Ready", "It answers.")
+    status = {"conditions": [ready, away], "runtimeVersion": "0.1.0", "agnoVersion": "3.1.10"}
+    cluster.add(WORKSPACE, "acme")
+    cluster.add(AGENT_DEPLOYMENT, "support", "ws-acme", status=status)
+    text = " ".join(shown(run, capsys, "acme").split())
+    assert "Versions runtime 0.1.0, agno 3.1.10" in text
+    assert "MCPServerUnavailable: MCP server docs" in text
+
+
 @pytest.mark.usefixtures("acme")
 def test_a_ready_workspace_as_a_tree(run: Run, capsys: Captured) -> None:
     assert shown(run, capsys, "acme") == (

@@ -12,6 +12,18 @@ def test_nobody_reads_a_workspaces_metrics_until_a_namespace_is_named(render: An
     assert configuration(render(), tmp_path).network.metrics is None
 
 
+def test_the_operators_pods_and_no_others_of_its_namespace_may_ask_for_a_runtimes_state(
+    render: Any, tmp_path: Path
+) -> None:
+    rendered = render()
+    operator = configuration(rendered, tmp_path).network.operator
+    assert operator is not None
+    assert operator.namespace == "platform"
+    for kind, name in (("Deployment", "agentos-operator"), ("StatefulSet", "agentos-postgres")):
+        labels = rendered.one(kind, name)["spec"]["template"]["metadata"]["labels"]
+        assert (operator.pod_labels.items() <= labels.items()) is (name == "agentos-operator")
+
+
 def test_the_operators_metrics_are_where_its_service_says(render: Any) -> None:
     rendered = render({"replicas": 2})
     service = rendered.one("Service", "agentos-metrics")["spec"]

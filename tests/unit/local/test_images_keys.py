@@ -90,3 +90,11 @@ def test_an_unknown_image_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(StepFailedError) as caught:
         images_recipes.recipe("agentos-runtmie")
     assert "agentos-runtime" in caught.value.advice
+
+
+def test_the_image_with_all_packages_differs_from_the_small_one_in_its_lock_alone() -> None:
+    small, large = (images_recipes.recipe(name) for name in ("agentos-runtime", "agentos-runtime-all"))
+    assert small.dockerfile == large.dockerfile
+    assert small.files.keys() ^ large.files.keys() == {"requirements/runtime.txt", "requirements/runtime-all.txt"}
+    assert (small.arguments, large.arguments) == ({}, {"LOCK": "runtime-all"})
+    assert small.key("base") != large.key("base")

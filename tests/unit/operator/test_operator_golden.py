@@ -189,7 +189,18 @@ def test_no_port_is_opened_without_a_destination_and_no_ingress_without_a_port(b
         assert all(peer for peer in rule["to"])
     for rule in body["spec"].get("ingress", ()):
         assert rule["from"]
-        assert rule["ports"] == [{"protocol": "TCP", "port": 7777}]
+        assert all(peer for peer in rule["from"])
+        (port,) = rule["ports"]
+        assert port in ({"protocol": "TCP", "port": 7777}, {"protocol": "TCP", "port": 9464})
+
+
+@pytest.mark.parametrize("body", POLICIES)
+def test_nobody_but_the_platform_is_let_through_to_where_pods_tell_of_themselves(body: Object) -> None:
+    rules = [rule for rule in body["spec"].get("ingress", ()) if rule["ports"][0]["port"] == 9464]
+    for peer in (peer for rule in rules for peer in rule["from"]):
+        (place,) = peer["namespaceSelector"]["matchLabels"].values()
+        assert place in {"agentos-system", "monitoring"}
+        assert peer["podSelector"]["matchLabels"], "a whole Namespace holds more than the operator and Prometheus"
 
 
 @pytest.mark.parametrize("body", POLICIES)

@@ -122,7 +122,7 @@ def test_a_provider_whose_package_is_absent_says_which() -> None:
     error = refusal(compile_model, ModelSpec("anthropic", "claude", path="p.model"), None)
     assert error.reason == "ModelPackageMissing"
     assert "'anthropic'" in error.message
-    assert "spec.image" in error.message
+    assert "name the image agentos-runtime-all of this version in spec.image" in error.message
 
 
 @pytest.fixture
@@ -241,6 +241,7 @@ def test_a_toolkit_of_the_images_own_that_does_not_work_says_why(own: Path, text
         compile_toolkit(ToolkitSpec("shop", path="t"))
     assert failed.value.reason == reason
     assert words in str(failed.value)
+    assert "agentos-runtime-all" not in str(failed.value), "that image has none of the tenant's packages"
 
 
 def test_a_package_of_own_toolkits_that_does_not_import_is_not_taken_for_absent(own: Path) -> None:
@@ -265,7 +266,13 @@ TOOLKITS: dict[str, tuple[ToolkitSpec, str, str]] = {
     "a toolkit whose package is absent": (
         ToolkitSpec("duckdb", path="t"),
         "ToolkitPackageMissing",
-        "t.toolkit: 'duckdb' needs a Python package that is not in this image",
+        "t.toolkit: 'duckdb' needs a Python package that is not in this image (`duckdb` not installed. Please install"
+        " using `pip install duckdb`.); name the image agentos-runtime-all of this version in spec.image, or build",
+    ),
+    "a toolkit whose package no image of ours has": (
+        ToolkitSpec("docling", path="t"),
+        "ToolkitPackageMissing",
+        "pip install docling`); build an image on ours that installs it",
     ),
     "an unknown option": (
         ToolkitSpec("calculator", {"colour": "red"}, path="t"),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,12 @@ import pytest
 import yaml
 from agno.agent import Agent
 from agno.db.sqlite import AsyncSqliteDb
-from agno.models.utils import MODEL_PROVIDER_CLASSES
 from agno.team import Team
 from agno.workflow import Step, Workflow
 
 from agentos_runtime.agents.compile import compile_components
+from agentos_runtime.agents.packages import ALL_IMAGE
+from agentos_runtime.errors import StartupError
 from agentos_spec import parse_spec
 from agentos_spec.kinds import Kind
 from agentos_spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
@@ -57,14 +56,11 @@ def test_it_names_every_type_of_step() -> None:
     assert all(f"| `{type_}`" in PAGE for type_ in STEPS)
 
 
-def test_the_page_counts_the_providers_that_the_image_has() -> None:
-    def is_there(module: str, name: str) -> bool:
-        try:
-            return bool(getattr(importlib.import_module(module), name))
-        except ImportError:
-            return False
-
-    there = sum(is_there(*where) for where in MODEL_PROVIDER_CLASSES.values())
-    assert f"which is {there} of the {len(MODEL_PROVIDER_CLASSES)} that agno {version('agno')} has" in " ".join(
-        PAGE.split()
-    )
+def test_what_it_shows_of_the_image_with_all_packages_has_no_problem_but_the_package_that_this_one_lacks() -> None:
+    (part,) = re.findall(r"```yaml agent-deployment.yaml\n(.*?)```", PAGE, re.DOTALL)
+    about = {"metadata": {"name": "support"}, "apiVersion": "agentos.hyvve.io/v1alpha1", "kind": "AgentDeployment"}
+    spec = parse_spec(about | yaml.safe_load(part))
+    with pytest.raises(StartupError) as refused:
+        compile_components(spec, lambda *_: "key", AsyncSqliteDb())
+    assert refused.value.reason == "ModelPackageMissing"
+    assert f"name the image {ALL_IMAGE}" in refused.value.message

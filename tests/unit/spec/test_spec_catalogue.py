@@ -10,6 +10,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,12 +21,15 @@ from agno.models.utils import MODEL_PROVIDER_CLASSES
 from agno.tools.toolkit import Toolkit
 
 from agentos_runtime.agents.own import own_catalogue
+from agentos_runtime.agents.packages import IN_NO_IMAGE
 from agentos_runtime.agents.toolkits import _toolkit_class
 from agentos_spec import SpecError, ToolkitSpec
 from agentos_spec.catalogue import Catalogue, load_catalogue
 from agentos_spec.guardrails import GUARDRAILS
 from agentos_spec.values import misfit
+from local.imagefiles.importable import failures
 
+PAGE = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
 CATALOGUE = load_catalogue()
 OBJECTS = {"tools", "async_tools"}
 
@@ -52,6 +56,23 @@ def test_it_is_of_the_agno_that_the_runtime_has() -> None:
 
 def test_it_has_every_provider_of_agno() -> None:
     assert set(CATALOGUE.providers) == MODEL_PROVIDER_CLASSES.keys()
+
+
+def test_the_page_counts_what_the_small_image_can_import_and_a_missing_toolkit_names_one_that_exists() -> None:
+    with quietly():
+        providers = failures(MODEL_PROVIDER_CLASSES)
+        missing = failures({name: (f"agno.tools.{name}", "") for name in CATALOGUE.toolkits})
+    row = next(line for line in PAGE.splitlines() if line.startswith("| `agentos-runtime` |"))
+    assert f"| {len(MODEL_PROVIDER_CLASSES) - len(providers)} of {len(MODEL_PROVIDER_CLASSES)} |" in row
+    assert f"| {len(CATALOGUE.toolkits) - len(missing)} of {len(CATALOGUE.toolkits)} |" in row
+    assert missing.keys() >= IN_NO_IMAGE
+    assert f"Providers of agno {version('agno')}" in PAGE
+
+
+def test_the_page_names_every_toolkit_that_no_image_has() -> None:
+    row = next(line for line in PAGE.splitlines() if line.startswith("| `agentos-runtime-all` |"))
+    assert f"| {len(CATALOGUE.toolkits) - len(IN_NO_IMAGE)} of {len(CATALOGUE.toolkits)} |" in row
+    assert all(f"`{name}`" in PAGE for name in IN_NO_IMAGE)
 
 
 def test_a_model_takes_the_options_that_it_says() -> None:

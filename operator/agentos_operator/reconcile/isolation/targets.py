@@ -28,6 +28,7 @@ from agentos_operator.naming import (
 )
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.isolation.report import VERSION
+from agentos_operator.reconcile.pods import is_answering
 from agentos_operator.resources.common import Object
 from agentos_operator.resources.workspace import Workspace
 from agentos_operator.settings import DatabaseServer
@@ -82,13 +83,7 @@ async def ready_pods(context: Context, namespace: str) -> list[Object]:
         pods = await context.kubernetes.list(POD, namespace, {NAME_LABEL: RUNTIME_NAME})
     except ApiError:
         return []
-    return [pod for pod in pods if _answers(pod)]
-
-
-def _answers(pod: Object) -> bool:
-    status = pod.get("status", {})
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", ()))
-    return ready and bool(status.get("podIP")) and "deletionTimestamp" not in pod["metadata"]
+    return [pod for pod in pods if is_answering(pod)]
 
 
 def _draw_neighbours(context: Context, workspace: Workspace) -> list[str]:
