@@ -22,7 +22,7 @@ from agno.os.scopes import get_default_scope_mappings, get_required_scopes_for_r
 from agno.os.settings import AgnoAPISettings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from agentos_runtime.agents.compile import Components, ReadSecret, compile_components
+from agentos_runtime.agents.compile import Components, ReadSecret, compile_components, surroundings_of
 from agentos_runtime.agents.models import DeferredModel
 from agentos_runtime.approvals.approvers import Approvers
 from agentos_runtime.approvals.claims import Claims
@@ -102,7 +102,8 @@ def create_app(
     health = _health(settings, engine, prepared)
     database = create_database(settings.database, engine)
     library = _library(settings, spec, read_secret, database, engine) if spec.knowledge else None
-    components = compile_components(spec, read_secret, database, library.bases if library else None)
+    bases = library.bases if library else None
+    components = compile_components(spec, read_secret, database, bases, surroundings_of(settings))
     observers.of_storage(settings, spec, engine, database)
     internal, public = InternalTokens(), _public(settings)
     warm = asyncio.Event()

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.prompt import Confirm, Prompt
 
-from agentos_runtime.agents.compile import Components, compile_components
+from agentos_runtime.agents.compile import Components, compile_components, surroundings_of
 from agentos_runtime.agents.models import DeferredModel
 from agentos_runtime.database.engine import create_database, create_engine
 from agentos_runtime.errors import Reason, StartupError
@@ -66,7 +66,10 @@ def chat(settings: Settings, spec: Spec, environ: Environ, *, name: str | None, 
     """Talk until the input ends; a StartupError where nobody is called `name`."""
     engine = create_engine(settings.database)
     components = compile_components(
-        spec, lambda ref, path: read_secret(settings, environ, ref, path), create_database(settings.database, engine)
+        spec,
+        lambda ref, path: read_secret(settings, environ, ref, path),
+        create_database(settings.database, engine),
+        surroundings=surroundings_of(settings),
     )
     part = _find(components, name)
     for used in components.models:
