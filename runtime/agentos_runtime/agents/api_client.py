@@ -18,6 +18,8 @@ from agentos_runtime.auth.fetch import resolve
 from agentos_spec import OpenApiSpec
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 _LONGEST_ERROR = 2_000
@@ -46,7 +48,7 @@ class ApiClient:
         self._secrets = sorted((each for each in secrets if len(each) >= _SHORTEST_SECRET), key=len, reverse=True)
         self._reaches = (Reach.CLUSTER, Reach.LOOPBACK) if laptop else (Reach.CLUSTER,)
         self._resolve = resolve
-        self._client: httpx.AsyncClient | None = None
+        self._tls: ssl.SSLContext | None = None
 
     async def send(self, request: ApiRequest) -> str:
         """What the API answered, or why there is no answer; never raises."""
@@ -71,20 +73,28 @@ class ApiClient:
         raise OSError
 
     async def _send(self, request: ApiRequest, address: str) -> str:
-        client = await self._opened()
-        url = _url(self._spec.base_url + request.target)
-        built = client.build_request(
-            request.method,
-            url.copy_with(host=address),
-            headers=self._sent(request),
-            content=request.body,
-            extensions={"sni_hostname": url.host},
-        )
-        response = await client.send(built, stream=True)
-        try:
-            return await self._told(response)
-        finally:
-            await response.aclose()
+        import httpx  # noqa: PLC0415 - as above
+
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
+        seconds = self._spec.timeout_seconds
+        # Neither proxies nor passwords of the environment, and nothing that would have to be closed with the process.
+        async with httpx.AsyncClient(
+            verify=self._tls, trust_env=False, follow_redirects=False, timeout=seconds
+        ) as client:
+            url = httpx.URL(self._spec.base_url + request.target)
+            built = client.build_request(
+                request.method,
+                url.copy_with(host=address),
+                headers=self._sent(request),
+                content=request.body,
+                extensions={"sni_hostname": url.host},
+            )
+            response = await client.send(built, stream=True)
+            try:
+                return await self._told(response)
+            finally:
+                await response.aclose()
 
     def _sent(self, request: ApiRequest) -> dict[str, str]:
         """What the spec says goes before what a model says, in whatever case a name is written."""
@@ -92,17 +102,6 @@ class ApiClient:
         ours = {"host": self._base.netloc, "accept-encoding": "identity"}
         given = [*chosen.items(), *request.headers.items(), *self._headers.items(), *ours.items()]
         return {name.lower(): value for name, value in given}
-
-    async def _opened(self) -> httpx.AsyncClient:
-        """One client for all calls, so that connections are kept; proxies of the environment are not used."""
-        import httpx  # noqa: PLC0415 - as above
-
-        if self._client is None:
-            tls = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
-            self._client = self._client or httpx.AsyncClient(
-                verify=tls, trust_env=False, follow_redirects=False, timeout=self._spec.timeout_seconds
-            )
-        return self._client
 
     async def _told(self, response: httpx.Response) -> str:
         """An answer in words."""
@@ -126,12 +125,6 @@ class ApiClient:
         for secret in self._secrets:
             text = text.replace(secret, "[secret]")
         return text
-
-
-def _url(text: str) -> httpx.URL:
-    import httpx  # noqa: PLC0415 - as above
-
-    return httpx.URL(text)
 
 
 async def _text(response: httpx.Response, most: int) -> str:
