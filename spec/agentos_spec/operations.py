@@ -32,8 +32,10 @@ _METHODS = ("get", "put", "post", "delete", "patch", "head")
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[^/?#\\\s]*)+")
 JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
 _NOT_SENT = frozenset(
-    ("accept", "authorization", "connection", "content-length", "content-type", "cookie", "host", "keep-alive", "te")
-    + ("proxy-authorization", "trailer", "transfer-encoding", "upgrade")
+    {
+        *("accept", "authorization", "connection", "content-length", "content-type", "cookie", "host", "keep-alive"),
+        *("proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"),
+    }
 )
 """Headers that no model may set; of three of them OpenAPI says the same."""
 
@@ -158,9 +160,7 @@ def _chosen(spec: OpenApiSpec, known: Mapping[str, object]) -> list[str]:
     return chosen
 
 
-def _read(
-    spec: OpenApiSpec, document: Mapping[str, Any], known: Mapping[str, tuple[str, str]], id_: str
-) -> Operation:
+def _read(spec: OpenApiSpec, document: Mapping[str, Any], known: Mapping[str, tuple[str, str]], id_: str) -> Operation:
     try:
         return _operation(document, id_, *known[id_])
     except (ValueError, RecursionError) as error:
@@ -220,9 +220,7 @@ def _free(name: str, place: str, taken: Mapping[str, Any]) -> str:
     return plain
 
 
-def _body(
-    said: Mapping[str, Any], schemas: Schemas, arguments: dict[str, Any]
-) -> tuple[str | None, str, bool]:
+def _body(said: Mapping[str, Any], schemas: Schemas, arguments: dict[str, Any]) -> tuple[str | None, str, bool]:
     """Under which argument the model says it, its type, and whether it is needed."""
     if not said.get("requestBody"):
         return None, JSON_TYPE, False

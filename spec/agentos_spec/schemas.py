@@ -18,9 +18,9 @@ _LONGEST_CHAIN = 8
 _MAPS, _LISTS = ("properties", "patternProperties"), ("allOf", "anyOf", "oneOf", "prefixItems")
 _ONE = ("items", "additionalProperties", "not", "contains", "propertyNames")
 _PLAIN = (
-    ("type", "format", "enum", "const", "default", "title", "description", "pattern", "required", "multipleOf")
-    + ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "minItems", "maxItems")
-    + ("uniqueItems", "minProperties", "maxProperties")
+    *("type", "format", "enum", "const", "default", "title", "description", "pattern", "required", "multipleOf"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "minItems", "maxItems"),
+    *("uniqueItems", "minProperties", "maxProperties"),
 )
 """Words of JSON Schema; OpenAPI's own (`example`, `discriminator`, `xml`, `x-…`) say nothing to a model."""
 
@@ -104,9 +104,8 @@ class Schemas:
 def _of_version_3_0(made: dict[str, Any], *, nullable: bool) -> dict[str, Any]:
     """Version 3.0 says `nullable`, and of a bound in a word of its own that it is none of the values."""
     for word, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        if isinstance(made.get(word), bool):
-            if made.pop(word) and bound in made:
-                made[word] = made.pop(bound)
+        if isinstance(made.get(word), bool) and made.pop(word) and bound in made:
+            made[word] = made.pop(bound)
     if nullable and isinstance(made.get("type"), str):
         made["type"] = [made["type"], "null"]
         if isinstance(made.get("enum"), list):

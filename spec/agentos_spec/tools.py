@@ -114,7 +114,7 @@ def _document(node: Node) -> dict[str, Any]:
 
 def _credentials(node: Node, have: dict[str, Node]) -> dict[str, Any]:
     headers = _headers(have["headers"]) if "headers" in have else {}
-    ways = [field for field in ("bearerTokenSecretRef", "basicAuth") if field in have]
+    ways: list[str] = [field for field in ("bearerTokenSecretRef", "basicAuth") if field in have]
     ways += ["a header Authorization"] if "authorization" in map(str.lower, headers) else []
     if len(ways) > 1:
         node.fail(f"{' and '.join(ways)} are both sent as the header Authorization; leave one out")

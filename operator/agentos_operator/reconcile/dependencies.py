@@ -82,7 +82,9 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
         return problem
     keys = dict(_public_keys(access, secrets))
     named = {reference.name: secrets[reference.name] for reference in deployment.secret_keys}
-    documents = {name: text for name, text in zip(deployment.config_maps, texts, strict=True) if name in deployment.documents}
+    documents = {
+        name: text for name, text in zip(deployment.config_maps, texts, strict=True) if name in deployment.documents
+    }
     credentials = {
         DATABASE_PODS_ID: pods_id(own[0], DATABASE_POD_KEYS),
         JWT_PODS_ID: pods_id(own[1], JWT_POD_KEYS),

@@ -112,7 +112,7 @@ def _body(operation: Operation, value: Any) -> bytes:
     if operation.body_type != FORM_TYPE:
         return json.dumps(value, ensure_ascii=False).encode()
     if not isinstance(value, Mapping):
-        raise ValueError(f"the argument {operation.body!r} must be an object")
+        raise ValueError(f"the argument {operation.body!r} must be an object")  # noqa: TRY004 - told as all others are
     pairs = [(str(key), each) for key, given in value.items() for each in _texts_of_form(given)]
     return urlencode(pairs).encode()
 

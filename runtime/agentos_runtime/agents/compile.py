@@ -93,7 +93,7 @@ def compile_components(
     read_secret: ReadSecret,
     database: AsyncBaseDb,
     knowledge: Mapping[str, Knowledge] | None = None,
-    surroundings: Surroundings = Surroundings(),  # noqa: B008 - frozen
+    surroundings: Surroundings = Surroundings(),
 ) -> Components:
     """All of a deployment, on one database; `knowledge` by its id."""
     compiler = _Compiler(spec, read_secret, database, knowledge or {}, surroundings)

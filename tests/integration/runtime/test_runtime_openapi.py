@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -23,7 +23,7 @@ TOKEN = "planted-shop-token"
 class Shop(BaseHTTPRequestHandler):
     """An API that says what it was asked, and for whom."""
 
-    asked: list[tuple[str, str, str]] = []
+    asked: ClassVar[list[tuple[str, str, str]]] = []
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
@@ -115,8 +115,6 @@ def test_what_waits_for_an_approver_is_sent_once_and_after_the_yes(
     run = ask(runtime, 'call refund {"order": "7", "body": {"amount": 12.5}}')
     assert (run["status"], asked) == ("PAUSED", [])
     decided = json.dumps([{"tool_call_id": run["tools"][0]["tool_call_id"], "confirmed": True}])
-    done = post(
-        runtime, f"/agents/orders/runs/{run['run_id']}/continue", session_id=run["session_id"], tools=decided
-    )
+    done = post(runtime, f"/agents/orders/runs/{run['run_id']}/continue", session_id=run["session_id"], tools=decided)
     assert done["status"] == "COMPLETED"
     assert asked == [("POST /v1/orders/7/refunds", '{"amount": 12.5}', f"Bearer {TOKEN}")]

@@ -58,7 +58,9 @@ async def port(received: list[str]) -> AsyncIterator[int]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+        length = next(
+            (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
+        )
         whole = head + await reader.readexactly(length)
         received.append(whole.decode())
         path = head.split(b" ", 2)[1].decode()
@@ -112,7 +114,7 @@ async def test_an_api_that_is_away_is_told_without_an_error() -> None:
     assert await answer(1, "/") == "The API 'shop' cannot be reached (ConnectError)."
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254", "0.0.0.0"])  # noqa: S104
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254", "0.0.0.0"])
 async def test_a_pod_is_asked_for_neither_itself_nor_its_clouds_metadata(port: int, address: str) -> None:
     async def resolve(*_: Any) -> list[str]:
         return [address]
@@ -163,7 +165,7 @@ async def test_a_credential_is_sent_and_never_told(
     told = await called(compiled(port, **given), agent="a")
     assert f"authorization: {sent}\r\n" in received[0]
     assert "[secret]" in told
-    assert sent.split()[-1] not in told
+    assert sent.rsplit(maxsplit=1)[-1] not in told
 
 
 @pytest.mark.parametrize("given", [{"bearer": REF}, {"headers": {"X": REF}}], ids=["a token", "a header"])

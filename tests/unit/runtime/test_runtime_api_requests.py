@@ -12,7 +12,8 @@ from agentos_spec.operations import Operation, choose
 
 
 def operation(*parameters: dict[str, Any], path: str = "/things", **more: Any) -> Operation:
-    document = {"openapi": "3.1.0", "paths": {path: {"post": {"operationId": "do", "parameters": [*parameters], **more}}}}
+    post = {"operationId": "do", "parameters": [*parameters], **more}
+    document = {"openapi": "3.1.0", "paths": {path: {"post": post}}}
     (found,) = choose(OpenApiSpec("shop", "https://shop.example.com"), document)
     return found
 

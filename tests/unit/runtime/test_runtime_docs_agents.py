@@ -18,7 +18,7 @@ from agno.models.utils import MODEL_PROVIDER_CLASSES
 from agno.team import Team
 from agno.workflow import Step, Workflow
 
-from agentos_runtime.agents.compile import compile_components
+from agentos_runtime.agents.compile import Surroundings, compile_components
 from agentos_spec import parse_spec
 from agentos_spec.kinds import Kind
 from agentos_spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
@@ -36,12 +36,13 @@ def left_out() -> set[str]:
     return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
 
 
-EXAMPLES = [yaml.safe_load((ROOT / "examples" / f"{name}.yaml").read_text()) for name in ("newsroom", "mcp")]
+EXAMPLES = [yaml.safe_load((ROOT / "examples" / f"{name}.yaml").read_text()) for name in ("newsroom", "mcp", "openapi")]
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, *EXAMPLES])
 def test_a_document_that_it_shows_compiles(document: dict[str, Any]) -> None:
-    components = compile_components(parse_spec(document), lambda *_: "key", AsyncSqliteDb())
+    places = Surroundings(ROOT / "examples")
+    components = compile_components(parse_spec(document), lambda *_: "key", AsyncSqliteDb(), surroundings=places)
     assert [agent.id for agent in components.agents] == [agent["id"] for agent in document["spec"]["agents"]]
 
 
