@@ -56,6 +56,7 @@ from agentos_runtime.schedules.submission import Submission
 from agentos_runtime.settings import Settings
 from agentos_runtime.warmup import Warmup
 from agentos_spec import Limits, Spec
+from agentos_spec.model import ComponentSpec
 
 if TYPE_CHECKING:
     from agentos_runtime.events.shared import Shared
@@ -223,8 +224,14 @@ def _agent_os(
 
 def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims) -> App:
     """agno, behind what it would believe a caller about approvals."""
-    guarded = {agent.id: frozenset(name for tool in agent.tools for name in tool.approved) for agent in spec.agents}
+    guarded = {part.id: _guarded(part) for part in (*spec.agents, *spec.teams)}
+    for team in spec.teams:  # its run waits for the calls of its members, which are agents where something waits
+        guarded[team.id] = guarded[team.id].union(*(_guarded(each) for each in spec.agents if each.id in team.members))
     return Approvers(Continuations(app, database, claims, guarded), database, _required_scopes)
+
+
+def _guarded(part: ComponentSpec) -> frozenset[str]:
+    return frozenset(name for tool in part.tools for name in tool.approved)
 
 
 def _required_scopes(method: str, path: str) -> Sequence[str]:

@@ -313,9 +313,12 @@ def runtime_of(database: Database, model: Process) -> Callable[..., AbstractCont
         sqlite: bool = False,
         schedules: Sequence[dict[str, Any]] = (),
         bodies: Sequence[dict[str, Any]] = (),
+        teams: Sequence[dict[str, Any]] = (),
         **changes: Any,
     ) -> Iterator[tuple[Process, Any]]:
-        write_spec(folder, agent(model.url, **changes), schedules=list(schedules), knowledge=list(bodies))
+        asked = agent(model.url, **changes)
+        led = [{"model": asked["model"], **team} for team in teams]
+        write_spec(folder, asked, schedules=list(schedules), knowledge=list(bodies), teams=led)
         laptop = {"AGENTOS_DATABASE_URL": f"sqlite:///{folder}/agentos.db", "AGENTOS_DATABASE_SCHEMA": ""}
         process = start_runtime(folder, pod_environ(folder, database, **(laptop if sqlite else {})))
         process.wait_until("/readyz")
