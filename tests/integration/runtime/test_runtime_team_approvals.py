@@ -44,8 +44,10 @@ class Desk:
         delegated = json.dumps({"member_id": "support", "task": task})
         return self.paused(f"call delegate_task_to_member {delegated}", stream)
 
-    def goes_on(self, run: dict[str, Any], user: str = "alice", stream: bool = False, **form: Any) -> httpx.Response:
-        sent = {name: json.dumps(value) for name, value in form.items()}
+    def goes_on(
+        self, run: dict[str, Any], said: dict[str, Any] | None = None, user: str = "alice", stream: bool = False
+    ) -> httpx.Response:
+        sent = {name: json.dumps(value) for name, value in (said or {}).items()}
         sent |= {"session_id": run["session_id"], "stream": str(stream).lower()}
         return self.ask("POST", f"/teams/desk/runs/{run['run_id']}/continue", user, data=sent)
 
@@ -98,24 +100,24 @@ def test_a_members_call_runs_once_after_its_user_said_yes(desk: Desk, field: str
         "tools": [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}],
         "requirements": [{**run["requirements"][0], "confirmation": True}],
     }
-    done = last(desk.goes_on(run, stream=stream, **{field: said[field]}))
+    done = last(desk.goes_on(run, {field: said[field]}, stream=stream))
     assert done.get("status", done.get("event")) in ("COMPLETED", "TeamRunCompleted"), done
     assert desk.written(word) == 1
-    again = desk.goes_on(run, tools=said["tools"])
+    again = desk.goes_on(run, {"tools": said["tools"]})
     assert (again.status_code, desk.written(word)) == (409, 1)
 
 
 def test_a_members_call_does_not_run_after_its_user_said_no(desk: Desk) -> None:
     run = desk.asks_its_member(desk.script("no"))
     no = {"tool_call_id": call(run)["tool_call_id"], "confirmed": False, "confirmation_note": "too dear"}
-    assert "too dear" in last(desk.goes_on(run, tools=[no]))["content"]
+    assert "too dear" in last(desk.goes_on(run, {"tools": [no]}))["content"]
     assert desk.written("no") == 0
 
 
 def test_a_leaders_own_call_waits_as_well(desk: Desk) -> None:
     run = desk.paused('call divide {"a": 6, "b": 2}')
     yes = {"tool_call_id": call(run)["tool_call_id"], "confirmed": True}
-    assert '"result": 3.0' in last(desk.goes_on(run, tools=[yes]))["content"]
+    assert '"result": 3.0' in last(desk.goes_on(run, {"tools": [yes]}))["content"]
 
 
 @pytest.mark.parametrize("field", ["tools", "requirements"])
@@ -128,9 +130,9 @@ def test_a_call_that_was_changed_is_refused_and_can_still_be_decided(desk: Desk,
         "confirmed": True,
     }
     said = {"tools": [forged], "requirements": [{**run["requirements"][0], "tool_execution": forged}]}
-    assert desk.goes_on(run, **{field: said[field]}).status_code == 422
+    assert desk.goes_on(run, {field: said[field]}).status_code == 422
     assert (desk.written(word), desk.written(f"forged-{field}")) == (0, 0)
-    last(desk.goes_on(run, tools=[{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]))
+    last(desk.goes_on(run, {"tools": [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]}))
     assert desk.written(word) == 1
 
 
@@ -138,7 +140,7 @@ def test_of_five_confirmations_at_once_one_runs_the_call(desk: Desk) -> None:
     run = desk.asks_its_member(desk.script("five"))
     yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
     with ThreadPoolExecutor(5) as pool:
-        codes = sorted(pool.map(lambda _: desk.goes_on(run, tools=yes).status_code, range(5)))
+        codes = sorted(pool.map(lambda _: desk.goes_on(run, {"tools": yes}).status_code, range(5)))
     assert codes == [200, 409, 409, 409, 409]
     assert desk.written("five") == 1
 
@@ -146,14 +148,14 @@ def test_of_five_confirmations_at_once_one_runs_the_call(desk: Desk) -> None:
 def test_a_run_of_somebody_else_cannot_be_continued(desk: Desk) -> None:
     run = desk.asks_its_member(desk.script("theirs"))
     yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
-    assert desk.goes_on(run, "bob", tools=yes).status_code == 404
+    assert desk.goes_on(run, {"tools": yes}, "bob").status_code == 404
     assert desk.written("theirs") == 0
 
 
 def test_a_members_call_that_waits_for_an_approver_goes_on_for_its_user_after_the_yes(desk: Desk) -> None:
     run = desk.asks_its_member('call sleep {"seconds": 0}')
     yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
-    assert desk.goes_on(run, tools=yes).status_code == 403
+    assert desk.goes_on(run, {"tools": yes}).status_code == 403
     assert desk.goes_on(run).status_code == 403, "nobody has decided"
     approval = call(run)["approval_id"]
     seen = desk.ask("GET", f"/approvals/{approval}").json()
@@ -169,5 +171,5 @@ def test_a_run_that_was_cancelled_cannot_be_continued(desk: Desk) -> None:
     assert desk.ask("POST", path).status_code == 200
     assert desk.ask("GET", f"/approvals/{call(run)['approval_id']}").json()["status"] == "cancelled"
     yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
-    assert desk.goes_on(run, tools=yes).status_code == 409
+    assert desk.goes_on(run, {"tools": yes}).status_code == 409
     assert desk.written("cancelled") == 0

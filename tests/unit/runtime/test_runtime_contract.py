@@ -87,10 +87,8 @@ def either(entry: dict[str, Any], exclusive: tuple[str, ...]) -> list[dict[str, 
 def document() -> dict[str, Any]:
     """An AgentDeployment in which one agent, one team and one workflow set every field of the schema."""
     (agent,), (team,), (workflow,) = (filled(schema_of(field)) for field in KINDS)
-    for toolkit in team["tools"]:
-        del toolkit["requiresConfirmation"], toolkit["requiresApproval"]
     member = {"id": "member", "model": MODEL}
-    steps = [{"name": "ask", "team": "team"}]
+    steps = [{"name": "ask", "agent": "member"}]
     return {
         "apiVersion": "agentos.hyvve.io/v1alpha1",
         "kind": "AgentDeployment",
