@@ -54,6 +54,16 @@ def test_every_parameter_of_agno_is_declared_or_left_out_with_a_reason(cls: Any,
     assert parameters - kinds.keys() - ELSEWHERE - left_out() == set(), "not decided about"
 
 
+def test_the_page_counts_the_parameters_that_a_file_sets() -> None:
+    def count(cls: Any, kinds: Mapping[str, Kind]) -> str:
+        every = inspect.signature(cls.__init__).parameters.keys() - {"self"}
+        return f"{len(every & (kinds.keys() | ELSEWHERE))} of {len(every)} of `{cls.__name__}`"
+
+    agents, teams, workflows = count(Agent, AGENT), count(Team, TEAM), count(Workflow, WORKFLOW)
+    counted = f"Of agno {version('agno')}'s parameters a file sets {agents}, {teams} and {workflows}"
+    assert counted in " ".join(PAGE.split())
+
+
 def test_it_names_every_type_of_step() -> None:
     assert all(f"| `{type_}`" in PAGE for type_ in STEPS)
 
