@@ -14,5 +14,5 @@ from agentos_runtime.cli import main
 if __name__ == "__main__":
     authority = sys.argv.pop(1)
     certifi.where = lambda: authority
-    fetch.reach_of = lambda *_, **__: Reach.LOOPBACK
+    fetch.reach_of = lambda *_, **__: Reach.LOOPBACK  # type: ignore[attr-defined]
     sys.exit(main())
