@@ -89,9 +89,9 @@ SECRET_MISSING: Final = "SecretMissing"  # noqa: S105 - a reason, not a secret
 SECRET_KEY_MISSING: Final = "SecretKeyMissing"  # noqa: S105 - a reason, not a secret
 """A Secret that the spec names lacks the key, or the key is empty."""
 CONFIG_MAP_MISSING: Final = "ConfigMapMissing"
-"""A ConfigMap that the spec names as a source of knowledge does not exist."""
+"""A ConfigMap that the spec names, with texts of knowledge or the document of an API, does not exist."""
 CONFIG_MAP_KEY_MISSING: Final = "ConfigMapKeyMissing"
-"""A ConfigMap that the spec names as a source of knowledge lacks the key."""
+"""A ConfigMap that the spec names, with texts of knowledge or the document of an API, lacks the key."""
 GATEWAY_API_ABSENT: Final = "GatewayAPIAbsent"
 """The cluster has no Gateway API, or a version without HTTPRoute v1."""
 ROUTE_NOT_ACCEPTED: Final = "RouteNotAccepted"

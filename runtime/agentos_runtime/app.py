@@ -22,7 +22,7 @@ from agno.os.scopes import get_default_scope_mappings, get_required_scopes_for_r
 from agno.os.settings import AgnoAPISettings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from agentos_runtime.agents.compile import Components, ReadSecret, compile_components
+from agentos_runtime.agents.compile import Components, ReadSecret, compile_components, surroundings_of
 from agentos_runtime.agents.models import DeferredModel
 from agentos_runtime.approvals.approvers import Approvers
 from agentos_runtime.approvals.claims import Claims
@@ -58,6 +58,7 @@ from agentos_runtime.schedules.submission import Submission
 from agentos_runtime.settings import Settings
 from agentos_runtime.warmup import Warmup
 from agentos_spec import Limits, Spec
+from agentos_spec.model import ComponentSpec
 
 if TYPE_CHECKING:
     from agentos_runtime.events.shared import Shared
@@ -104,7 +105,8 @@ def create_app(
     health = _health(settings, engine, prepared)
     database = create_database(settings.database, engine)
     library = _library(settings, spec, read_secret, database, engine) if spec.knowledge else None
-    components = compile_components(spec, read_secret, database, library.bases if library else None)
+    bases = library.bases if library else None
+    components = compile_components(spec, read_secret, database, bases, surroundings_of(settings))
     observers.of_storage(settings, spec, engine, database)
     internal, public = InternalTokens(), _public(settings)
     warm = asyncio.Event()
@@ -225,8 +227,14 @@ def _agent_os(
 
 def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims, tickets: Tickets | None) -> App:
     """agno, behind what it would believe a caller about approvals."""
-    guarded = {agent.id: frozenset(name for tool in agent.tools for name in tool.approved) for agent in spec.agents}
+    guarded = {part.id: _guarded(part) for part in (*spec.agents, *spec.teams)}
+    for team in spec.teams:  # its run waits for the calls of its members, which are agents where something waits
+        guarded[team.id] = guarded[team.id].union(*(_guarded(each) for each in spec.agents if each.id in team.members))
     return Approvers(Continuations(app, database, claims, guarded, tickets), database, _required_scopes)
+
+
+def _guarded(part: ComponentSpec) -> frozenset[str]:
+    return frozenset(name for tool in part.tools for name in tool.approved)
 
 
 def _required_scopes(method: str, path: str) -> Sequence[str]:

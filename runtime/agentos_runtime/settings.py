@@ -120,7 +120,7 @@ class Settings:
     secrets_dir: Path | None = None
     """Where referenced Secrets are mounted; None reads them from the environment (laptop)."""
     knowledge_dir: Path | None = None
-    """Where ConfigMaps with texts are mounted, each as a directory; None looks beside the document (laptop)."""
+    """Where ConfigMaps are mounted, each as a directory; None looks beside the document (laptop)."""
     host: str = "0.0.0.0"  # noqa: S104 - a pod listens on its own address; the laptop default is loopback
     port: int = 7777
     laptop: bool = False
@@ -136,6 +136,11 @@ class Settings:
     """Where Prometheus reads metrics; None measures nothing."""
     shutdown_seconds: int = 30
     """How long streams may go on after SIGTERM."""
+
+    @property
+    def config_maps(self) -> Path:
+        """The directory of ConfigMaps, each a directory of its keys."""
+        return self.knowledge_dir or self.spec_file.parent
 
     @property
     def agent_os(self) -> str:

@@ -8,6 +8,7 @@ from agentos_spec.check import find_problems
 from agentos_spec.errors import SpecError, SpecReason
 from agentos_spec.model import (
     AgentSpec,
+    BasicAuth,
     EmbedderSpec,
     GuardrailSpec,
     JsonSchema,
@@ -15,6 +16,7 @@ from agentos_spec.model import (
     Limits,
     McpServerSpec,
     ModelSpec,
+    OpenApiSpec,
     ScheduleSpec,
     SecretRef,
     SourceSpec,
@@ -29,6 +31,7 @@ from agentos_spec.parse import load_spec, parse_spec
 
 __all__ = [
     "AgentSpec",
+    "BasicAuth",
     "EmbedderSpec",
     "GuardrailSpec",
     "JsonSchema",
@@ -36,6 +39,7 @@ __all__ = [
     "Limits",
     "McpServerSpec",
     "ModelSpec",
+    "OpenApiSpec",
     "ScheduleSpec",
     "SecretRef",
     "SourceSpec",

@@ -7,6 +7,7 @@ from agentos_spec.errors import did_you_mean
 from agentos_spec.model import EmbedderSpec, KnowledgeSpec, SourceSpec
 from agentos_spec.models import parse_base_url, parse_id, parse_secret
 from agentos_spec.node import Node
+from agentos_spec.tools import CONFIG_MAP, CONFIG_MAP_KEY
 
 EMBEDDERS = {
     "fireworks": "agno.knowledge.embedder.fireworks.FireworksEmbedder",
@@ -22,8 +23,6 @@ KNOWN_DIMENSIONS = {
 }
 MOST_DIMENSIONS = 16_000
 """Of a column of pgvector."""
-_CONFIG_MAP = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"
-_KEY = r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}"
 _URL = r"(https://[^\s/?#@]+|http://[a-z0-9.-]+\.svc(\.cluster\.local)?(:[0-9]{1,5})?)(/[^\s?#@]*)?"
 
 
@@ -86,7 +85,7 @@ def _source(node: Node) -> SourceSpec:
         return SourceSpec(url=have["url"].untold(_URL, meaning), path=node.path)
     inner = have["configMap"].fields(["name"], ["key"])
     return SourceSpec(
-        config_map=inner["name"].name(_CONFIG_MAP, "the name of a ConfigMap"),
-        key=inner["key"].name(_KEY, "a key of a ConfigMap") if "key" in inner else None,
+        config_map=inner["name"].name(CONFIG_MAP, "the name of a ConfigMap"),
+        key=inner["key"].name(CONFIG_MAP_KEY, "a key of a ConfigMap") if "key" in inner else None,
         path=node.path,
     )

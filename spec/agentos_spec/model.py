@@ -10,6 +10,7 @@ Spec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,7 +97,55 @@ class McpServerSpec:
         return f"{self.tool_name_prefix}_{tool}" if self.tool_name_prefix else tool
 
 
-ToolSpec = ToolkitSpec | McpServerSpec
+@dataclass(frozen=True)
+class BasicAuth:
+    """A user and a password, as HTTP's own scheme sends them."""
+
+    username: str
+    password: SecretRef
+
+
+@dataclass(frozen=True)
+class OpenApiSpec:
+    """An HTTP API: each operation of its OpenAPI document is a tool."""
+
+    name: str
+    base_url: str
+    """Where every request goes; what the document says about servers counts for nothing."""
+    inline: Mapping[str, Any] | None = None
+    """The document itself; None where a ConfigMap has it."""
+    config_map: str = ""
+    key: str = ""
+    headers: Mapping[str, str | SecretRef] = field(default_factory=dict)
+    """Sent with every request."""
+    bearer: SecretRef | None = None
+    basic: BasicAuth | None = None
+    include_operations: tuple[str, ...] = ()
+    """Only these, by their `operationId`; all where there are none here."""
+    exclude_operations: tuple[str, ...] = ()
+    timeout_seconds: int = 10
+    """How long a whole answer may take."""
+    max_response_bytes: int = 64 * 1024
+    """As much of an answer as the model gets to see."""
+    tool_name_prefix: str | None = None
+    """The model calls `<prefix>_<operation>`."""
+    requires_confirmation: tuple[str, ...] = ()
+    """As of a toolkit, by the ids of operations."""
+    requires_approval: tuple[str, ...] = ()
+    path: str = ""
+
+    @property
+    def approved(self) -> tuple[str, ...]:
+        """Operations that wait for an approver, by the names that the model calls."""
+        return tuple(self.called(name) for name in self.requires_approval)
+
+    def called(self, operation: str) -> str:
+        """What the model calls an operation: providers take 64 letters, digits, `_` and `-`."""
+        name = f"{self.tool_name_prefix}_{operation}" if self.tool_name_prefix else operation
+        return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
+
+
+ToolSpec = ToolkitSpec | McpServerSpec | OpenApiSpec
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentos_spec.errors import SpecError, SpecReason, did_you_mean
-from agentos_spec.model import AgentSpec, Spec, StepSpec
+from agentos_spec.model import ComponentSpec, Spec, StepSpec
 
 MOST_PARTS = 2_000
 """Places that name somebody, counted with all that is in whom they name. Each becomes an object of its own, and a team
@@ -138,27 +138,28 @@ def _check_size(uses: Mapping[str, Sequence[_Use]]) -> None:
 
 
 def _check_waiting(spec: Spec, uses: Mapping[str, Sequence[_Use]]) -> None:
-    """Runs of teams and workflows cannot be continued yet, so nothing in them may wait for a decision."""
-    waiting = {agent.id: where for agent in spec.agents if (where := _waits(agent))}
+    """Runs of teams are continued with the calls of their members, and no others: not those of a member's members, and
+    none of what a workflow runs."""
+    waiting = {part.id: path for part in (*spec.agents, *spec.teams) if (path := _waits(part))}
+    teams = {team.id for team in spec.teams}
     for user, places in uses.items():
         for use in places:
-            if use.id in waiting:
+            inside = [use.id, *(member.id for member in uses.get(use.id, ()) if use.id in teams)]
+            found = next((id_ for id_ in inside if id_ in waiting), None)
+            if found is not None and not (user in teams and found == use.id and found not in teams):
+                kind = "teams of teams" if user in teams else "workflows"
                 _refuse(
-                    waiting[use.id],
-                    f"{use.id!r} is part of {user!r}, and calls that wait for a decision are not supported in teams"
-                    " and workflows yet; use an agent without them there",
+                    waiting[found],
+                    f"{found!r} is part of {user!r}, and calls that wait for a decision are not supported in {kind}"
+                    " yet; use an agent without them there",
                 )
-    for team in spec.teams:
-        for toolkit in team.tools:
-            if toolkit.requires_confirmation or toolkit.requires_approval:
-                _refuse(toolkit.path, "calls that wait for a decision are not supported in teams yet")
 
 
-def _waits(agent: AgentSpec) -> str | None:
-    """Where an agent says that calls of its tools wait."""
-    for toolkit in agent.tools:
-        if toolkit.requires_confirmation or toolkit.requires_approval:
-            return toolkit.path
+def _waits(part: ComponentSpec) -> str | None:
+    """Where an agent or a team says that calls of its tools wait."""
+    for tool in part.tools:
+        if tool.requires_confirmation or tool.requires_approval:
+            return tool.path
     return None
 
 

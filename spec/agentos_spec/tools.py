@@ -1,14 +1,18 @@
-"""What an agent or a team may call: toolkits of agno, and MCP servers."""
+"""What an agent or a team may call: toolkits of agno, MCP servers, and HTTP APIs."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from agentos_spec.kinds import Choice
-from agentos_spec.model import McpServerSpec, SecretRef, ToolkitSpec, ToolSpec
+from agentos_spec.model import BasicAuth, McpServerSpec, OpenApiSpec, SecretRef, ToolkitSpec, ToolSpec
 from agentos_spec.models import parse_secret
 from agentos_spec.node import Node
+from agentos_spec.operations import choose
 
+CONFIG_MAP = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"
+CONFIG_MAP_KEY = r"(?!\.\.?$)[A-Za-z0-9._-]{1,253}"
 _TOOLKIT = r"[a-z0-9][a-z0-9_]{0,62}"
 _SERVER = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 _PREFIX = r"[a-z][a-z0-9_]{0,31}"
@@ -33,6 +37,8 @@ def parse_tools(node: Node) -> tuple[ToolSpec, ...]:
 def _tool(node: Node) -> ToolSpec:
     if isinstance(node.value, dict) and "mcp" in node.value:
         return _server(node)
+    if isinstance(node.value, dict) and "openapi" in node.value:
+        return _api(node)
     have = node.fields(["toolkit"], ["options", *_WAITING])
     name = have["toolkit"].name(_TOOLKIT, "the name of a toolkit of agno, e.g. 'calculator'")
     if name == "mcp":
@@ -66,6 +72,63 @@ def _server(node: Node) -> McpServerSpec:
         requires_approval=_texts(outer.get("requiresApproval")),
         path=node.path,
     )
+
+
+def _api(node: Node) -> OpenApiSpec:
+    outer = node.fields(["openapi"], _WAITING)
+    lists = ["includeOperations", "excludeOperations"]
+    credentials = ["headers", "bearerTokenSecretRef", "basicAuth"]
+    bounds = ["timeoutSeconds", "maxResponseBytes"]
+    have = outer["openapi"].fields(["name", "baseURL", "document"], [*credentials, *lists, *bounds, "toolNamePrefix"])
+    api = OpenApiSpec(
+        name=have["name"].name(_SERVER, "a lower-case name of letters, digits and '-'"),
+        base_url=_url(have["baseURL"]).rstrip("/"),
+        **_document(have["document"]),
+        **_credentials(outer["openapi"], have),
+        include_operations=_texts(have.get("includeOperations")),
+        exclude_operations=_texts(have.get("excludeOperations")),
+        timeout_seconds=have["timeoutSeconds"].integer(1, 300) if "timeoutSeconds" in have else 10,
+        max_response_bytes=have["maxResponseBytes"].integer(256, 2**20) if "maxResponseBytes" in have else 64 * 1024,
+        tool_name_prefix=_prefix(have["toolNamePrefix"]) if "toolNamePrefix" in have else None,
+        requires_confirmation=_texts(outer.get("requiresConfirmation")),
+        requires_approval=_texts(outer.get("requiresApproval")),
+        path=node.path,
+    )
+    if api.inline is not None:
+        choose(api, api.inline)  # what is wrong with it is told before a pod is
+    return api
+
+
+def _document(node: Node) -> dict[str, Any]:
+    have = node.fields([], ["configMap", "inline"])
+    if len(have) != 1:
+        node.fail("give exactly one of configMap and inline")
+    if "inline" in have:
+        return {"inline": have["inline"].values()}
+    inner = have["configMap"].fields(["name", "key"])
+    return {
+        "config_map": inner["name"].name(CONFIG_MAP, "the name of a ConfigMap"),
+        "key": inner["key"].name(CONFIG_MAP_KEY, "a key of a ConfigMap"),
+    }
+
+
+def _credentials(node: Node, have: dict[str, Node]) -> dict[str, Any]:
+    headers = _headers(have["headers"]) if "headers" in have else {}
+    ways: list[str] = [field for field in ("bearerTokenSecretRef", "basicAuth") if field in have]
+    ways += ["a header Authorization"] if "authorization" in map(str.lower, headers) else []
+    if len(ways) > 1:
+        node.fail(f"{' and '.join(ways)} are both sent as the header Authorization; leave one out")
+    return {
+        "headers": headers,
+        "bearer": parse_secret(have["bearerTokenSecretRef"]) if "bearerTokenSecretRef" in have else None,
+        "basic": _basic(have["basicAuth"]) if "basicAuth" in have else None,
+    }
+
+
+def _basic(node: Node) -> BasicAuth:
+    have = node.fields(["username", "passwordSecretRef"])
+    username = have["username"].untold(r"[^:\x00-\x1f\x7f]{1,255}", "a user's name, which holds no ':'")
+    return BasicAuth(username, parse_secret(have["passwordSecretRef"]))
 
 
 def _url(node: Node) -> str:

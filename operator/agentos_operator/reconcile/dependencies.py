@@ -39,7 +39,7 @@ class Dependencies:
     body: Object
     """The Workspace as it was read."""
     credentials: Mapping[str, str]
-    """By purpose, an id that changes with the Secrets behind it; the pods carry it and follow."""
+    """By purpose, an id that changes with the Secrets behind it, or documents; the pods carry it and follow."""
     access: Access
     """Who may sign tokens, as the Workspace has it."""
     access_variables: Sequence[Object]
@@ -82,10 +82,14 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
         return problem
     keys = dict(_public_keys(access, secrets))
     named = {reference.name: secrets[reference.name] for reference in deployment.secret_keys}
+    documents = {
+        name: text for name, text in zip(deployment.config_maps, texts, strict=True) if name in deployment.documents
+    }
     credentials = {
         DATABASE_PODS_ID: pods_id(own[0], DATABASE_POD_KEYS),
         JWT_PODS_ID: pods_id(own[1], JWT_POD_KEYS),
         **({"secrets": _versions_id(named)} if named else {}),
+        **({"documents": _versions_id(documents)} if documents else {}),
     }
     complete = held(DEPENDENCIES_READY, "The workspace and all Secrets and ConfigMaps are there.")
     return Dependencies(
@@ -183,18 +187,18 @@ def _problem(reference: SecretKey, secret: Object | None, namespace: str) -> Asp
 
 
 def _config_map_problem(deployment: AgentDeployment, found: Sequence[Object | None]) -> Aspect | None:
-    """A pod could not even start without one; what changes in it later reaches running pods by itself."""
+    """A pod could not even start without one."""
     for (name, keys), config_map in zip(deployment.config_maps.items(), found, strict=True):
         where = f"ConfigMap {name} in namespace {deployment.namespace}"
         if config_map is None:
             return _missing(
-                reasons.CONFIG_MAP_MISSING, f"{where} does not exist. Create it, or correct spec.knowledge[].sources."
+                reasons.CONFIG_MAP_MISSING, f"{where} does not exist. Create it, or correct what refers to it."
             )
         there = {**(config_map.get("data") or {}), **(config_map.get("binaryData") or {})}
         if lacking := [key for key in keys if key not in there]:
             return _missing(
                 reasons.CONFIG_MAP_KEY_MISSING,
-                f"{where} has no key {lacking[0]}. Add it, or correct spec.knowledge[].sources.",
+                f"{where} has no key {lacking[0]}. Add it, or correct what refers to it.",
             )
     return None
 
@@ -203,6 +207,6 @@ def _missing(reason: str, message: str, *, stalled: bool = False) -> Aspect:
     return failed(DEPENDENCIES_READY, reason, message, stalled=stalled)
 
 
-def _versions_id(secrets: Mapping[str, Object | None]) -> str:
-    """Changes with any change of the Secrets; a user's values may be guessable, so they are not hashed."""
-    return digest({name: secret["metadata"]["resourceVersion"] if secret else "" for name, secret in secrets.items()})
+def _versions_id(found: Mapping[str, Object | None]) -> str:
+    """Changes with any change of Secrets or ConfigMaps; a user's values may be guessable, so they are not hashed."""
+    return digest({name: each["metadata"]["resourceVersion"] if each else "" for name, each in found.items()})

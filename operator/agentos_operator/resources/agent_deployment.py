@@ -80,9 +80,11 @@ class AgentDeployment:
     rolled: Mapping[str, Any]
     """The spec without what ``NOT_ROLLED`` names: what a revision consists of, and an undo brings back."""
     content_keys: tuple[SecretKey, ...]
-    """Secrets that models, embedders and MCP servers name, without repetition, in a stable order."""
+    """Secrets that models, embedders, MCP servers and APIs name, without repetition, in a stable order."""
     config_maps: Mapping[str, tuple[str, ...]]
-    """ConfigMaps whose texts are knowledge, by name; the keys that are named, none where all are."""
+    """ConfigMaps with texts or documents of APIs, by name; the keys that are named, none where all are."""
+    documents: frozenset[str] = frozenset()
+    """Those of them that pods read once, as they start."""
     mcp_servers: tuple[str, ...] = ()
     """Names of the MCP servers of agents and teams, without repetition, in a stable order."""
     tracing: Tracing | None = None
@@ -144,7 +146,8 @@ def parse_agent_deployment(body: Mapping[str, Any]) -> AgentDeployment:
         content={name: spec[name] for name in _CONTENT if spec.get(name)},
         rolled={name: value for name, value in spec.items() if name not in NOT_ROLLED},
         content_keys=tuple(sorted(set(_all_keys(spec)))),
-        config_maps=_config_maps(spec.get("knowledge", ())),
+        config_maps=_config_maps([*_sources(spec), *_documents(spec)]),
+        documents=frozenset(reference["name"] for reference in _documents(spec)),
         mcp_servers=tuple(sorted(set(_mcp_servers((*spec.get("agents", ()), *spec.get("teams", ())))))),
         tracing=_parse_tracing(spec.get("observability", {}).get("tracing")),
         autoscaling=_parse_autoscaling(spec.get("autoscaling")),
@@ -183,12 +186,26 @@ def _all_keys(spec: Mapping[str, Any]) -> Iterator[SecretKey]:
             yield SecretKey(reference["name"], reference["key"])
 
 
-def _config_maps(knowledge: Iterable[Mapping[str, Any]]) -> Mapping[str, tuple[str, ...]]:
+def _sources(spec: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
+    """ConfigMaps with texts of knowledge."""
+    for source in (source for each in spec.get("knowledge", ()) for source in each.get("sources", ())):
+        if "configMap" in source:
+            yield source["configMap"]
+
+
+def _documents(spec: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
+    """ConfigMaps with documents of APIs."""
+    for component in (*spec.get("agents", ()), *spec.get("teams", ())):
+        for tool in component.get("tools", ()):
+            if "configMap" in (document := tool.get("openapi", {}).get("document", {})):
+                yield document["configMap"]
+
+
+def _config_maps(references: Iterable[Mapping[str, str]]) -> Mapping[str, tuple[str, ...]]:
     """In a stable order, or pods would be replaced for nothing."""
     named: dict[str, set[str | None]] = {}
-    for source in (source for each in knowledge for source in each.get("sources", ())):
-        if reference := source.get("configMap"):
-            named.setdefault(reference["name"], set()).add(reference.get("key"))
+    for reference in references:
+        named.setdefault(reference["name"], set()).add(reference.get("key"))
     return {
         name: () if None in keys else tuple(sorted(key for key in keys if key is not None))
         for name, keys in sorted(named.items())
@@ -197,17 +214,20 @@ def _config_maps(knowledge: Iterable[Mapping[str, Any]]) -> Mapping[str, tuple[s
 
 def _content_keys(components: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
     for component in components:
-        yield from _header_keys(component.get("tools", ()))
+        yield from _tool_keys(component.get("tools", ()))
         named = (component[field] for field in _MODELS if field in component)
         for model in (*named, *component.get("fallbackModels", ())):
             if reference := model.get("apiKeySecretRef"):
                 yield SecretKey(reference["name"], reference["key"])
 
 
-def _header_keys(tools: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
+def _tool_keys(tools: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
     for tool in tools:
-        for header in tool.get("mcp", {}).get("headers", ()):
-            if reference := header.get("secretKeyRef"):
+        server = tool.get("mcp") or tool.get("openapi") or {}
+        headers = (header.get("secretKeyRef") for header in server.get("headers", ()))
+        password = server.get("basicAuth", {}).get("passwordSecretRef")
+        for reference in (*headers, server.get("bearerTokenSecretRef"), password):
+            if reference:
                 yield SecretKey(reference["name"], reference["key"])
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agno.agent import Agent
@@ -28,11 +29,13 @@ from agentos_runtime.agents.own import forget_catalogue
 from agentos_runtime.agents.parts import AgentInWorkflow, TeamInWorkflow
 from agentos_runtime.agents.toolkits import compile_toolkit
 from agentos_runtime.agents.workflows import Executor, compile_steps
+from agentos_runtime.settings import Settings
 from agentos_spec import (
     AgentSpec,
     JsonSchema,
     McpServerSpec,
     ModelSpec,
+    OpenApiSpec,
     SecretRef,
     Spec,
     StepSpec,
@@ -71,11 +74,29 @@ class Components:
     knowledge: list[Knowledge] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """Where the parts of a deployment are made."""
+
+    config_maps: Path = Path()
+    """The directory of ConfigMaps, each a directory of its keys."""
+    laptop: bool = False
+
+
+def surroundings_of(settings: Settings) -> Surroundings:
+    """Those of this process."""
+    return Surroundings(settings.config_maps, settings.laptop)
+
+
 def compile_components(
-    spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb, knowledge: Mapping[str, Knowledge] | None = None
+    spec: Spec,
+    read_secret: ReadSecret,
+    database: AsyncBaseDb,
+    knowledge: Mapping[str, Knowledge] | None = None,
+    surroundings: Surroundings = Surroundings(),
 ) -> Components:
     """All of a deployment, on one database; `knowledge` by its id."""
-    compiler = _Compiler(spec, read_secret, database, knowledge or {})
+    compiler = _Compiler(spec, read_secret, database, knowledge or {}, surroundings)
     agents = [compiler.agent(agent) for agent in spec.agents]
     teams = [compiler.team(team) for team in spec.teams]
     workflows = [compiler.workflow(workflow) for workflow in spec.workflows]
@@ -89,7 +110,12 @@ class _Compiler:
     """One document; collects models and servers on the way. All places of an agent share its servers' connections."""
 
     def __init__(
-        self, spec: Spec, read_secret: ReadSecret, database: AsyncBaseDb, knowledge: Mapping[str, Knowledge]
+        self,
+        spec: Spec,
+        read_secret: ReadSecret,
+        database: AsyncBaseDb,
+        knowledge: Mapping[str, Knowledge],
+        surroundings: Surroundings,
     ) -> None:
         self._agents: Mapping[str, AgentSpec] = {agent.id: agent for agent in spec.agents}
         self._teams: Mapping[str, TeamSpec] = {team.id: team for team in spec.teams}
@@ -100,6 +126,8 @@ class _Compiler:
         self.models: list[UsedModel] = []
         self.servers: dict[str, McpServer] = {}
         self.knowledge = knowledge
+        self._apis: dict[str, Toolkit] = {}
+        self._surroundings = surroundings
 
     def agent(self, spec: AgentSpec, workflow: str | None = None) -> Agent:
         if workflow is None:
@@ -157,6 +185,8 @@ class _Compiler:
         }
 
     def _tool(self, spec: ToolSpec) -> Toolkit:
+        if isinstance(spec, OpenApiSpec):
+            return self._api(spec)
         if not isinstance(spec, McpServerSpec):
             return compile_toolkit(spec)
         if spec.path not in self.servers:
@@ -164,6 +194,15 @@ class _Compiler:
 
             self.servers[spec.path] = compile_server(spec, self._read_secret)
         return self.servers[spec.path]
+
+    def _api(self, spec: OpenApiSpec) -> Toolkit:
+        """One for all places of an agent: its document is read once."""
+        if spec.path not in self._apis:
+            from agentos_runtime.agents.openapi import compile_api  # noqa: PLC0415 - few need it
+
+            places = self._surroundings
+            self._apis[spec.path] = compile_api(spec, self._read_secret, places.config_maps, laptop=places.laptop)
+        return self._apis[spec.path]
 
     def _parameters(self, component: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self._value(component, name, value) for name, value in parameters.items()}

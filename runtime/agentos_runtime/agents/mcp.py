@@ -16,7 +16,7 @@ from typing import Any
 from agno.tools.mcp import MCPTools
 
 from agentos_runtime.agents.compile import ReadSecret
-from agentos_runtime.errors import Reason, StartupError
+from agentos_runtime.agents.headers import read_headers
 from agentos_spec import McpServerSpec
 from agentos_spec.errors import did_you_mean
 
@@ -30,17 +30,7 @@ _CLOSING_SECONDS = 5.0
 
 def compile_server(spec: McpServerSpec, read_secret: ReadSecret) -> McpServer:
     """The server of a spec, not connected yet."""
-    headers = {name: _header(spec, place, name, read_secret) for place, name in enumerate(spec.headers)}
-    return McpServer(spec, headers)
-
-
-def _header(spec: McpServerSpec, place: int, name: str, read_secret: ReadSecret) -> str:
-    given, path = spec.headers[name], f"{spec.path}.mcp.headers[{place}]"
-    value = given if isinstance(given, str) else read_secret(given, f"{path}.secretKeyRef")
-    if not (value.isascii() and value.isprintable()):
-        message = f"{path}: the value of header {name!r} holds what a header cannot, such as a line break; change it"
-        raise StartupError(Reason.INVALID_SPEC, message)
-    return value
+    return McpServer(spec, read_headers(spec.headers, f"{spec.path}.mcp", read_secret))
 
 
 class McpServer(MCPTools):

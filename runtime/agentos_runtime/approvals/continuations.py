@@ -1,29 +1,29 @@
-"""The layer before agno's `POST /agents/{id}/runs/{run}/continue` and `…/cancel`.
+"""The layer before agno's `POST /agents/{id}/runs/{run}/continue` and `…/cancel`, and those of teams.
 
 agno takes the calls of a paused run from the request: name, arguments, even a result. Here they are taken from the
 stored run, the request adds the decision alone (decision.py), and each pause is continued once (claims.py). A run that
-waits for nothing takes no calls at all. Teams and workflows keep their calls elsewhere and are not continued yet.
+waits for nothing takes no calls at all. A team's run waits for the calls of its members (paused.py); workflows keep
+theirs elsewhere and are not continued yet.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
-from agno.db.base import AsyncBaseDb, SessionType
+from agno.db.base import AsyncBaseDb
 from agno.os.scopes import has_required_scopes
-from agno.run.agent import RunOutput
 from agno.run.base import RunStatus
-from agno.session import AgentSession
 
 from agentos_runtime.approvals import form, records
 from agentos_runtime.approvals.claims import Claims
-from agentos_runtime.approvals.decision import Call, Verdict, by_id, decided, in_json, waiting
-from agentos_runtime.approvals.tickets import Tickets
+from agentos_runtime.approvals.decision import Call, Verdict, by_id, decided, waiting
+from agentos_runtime.approvals.paused import Run, find_run
+from agentos_runtime.approvals.tickets import Paused, Tickets
 from agentos_runtime.asgi import App, Message, Receive, Scope, Send, state_of
 from agentos_runtime.auth.tokens import Identity
 from agentos_runtime.http.problems import send_problem
@@ -31,7 +31,8 @@ from agentos_runtime.http.run_forms import is_true
 from agentos_runtime.http.wellformed import Refused
 
 _ROUTE = re.compile(r"/(agents|teams|workflows)/([^/]+)/runs/([^/]+)/(continue|cancel)")
-_OF_A_PAUSE = frozenset({"tools", "session_id", "user_id", "stream", "background"})
+_CALLS = frozenset({"tools", "requirements"})
+_OF_A_PAUSE = frozenset({"session_id", "user_id", "stream", "background"})
 _SAYS_NOTHING = frozenset({"", "end", "false", "False", "0"})
 """Values that agno's own client sends for fields it does not use."""
 _AT_REST = frozenset({RunStatus.completed, RunStatus.error, RunStatus.regenerated})
@@ -41,7 +42,9 @@ _AT_REST = frozenset({RunStatus.completed, RunStatus.error, RunStatus.regenerate
 class Asked:
     """One request to continue."""
 
-    agent: str
+    kind: str
+    """agents or teams."""
+    component: str
     run: str
     caller: Identity
     fields: Mapping[str, str]
@@ -87,39 +90,42 @@ class Continuations:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, route: re.Match[str]) -> None:
         kind, component, run, action = route.groups()
         if action == "cancel":
-            await self._cancel(scope, receive, send, run)
-        elif kind == "agents":
-            await self._continue(scope, receive, send, component, run)
+            await self._cancel(scope, receive, send, kind, component, run)
+        elif kind == "workflows":
+            raise Refused(403, "Runs of workflows cannot be continued here yet.")
         else:
-            raise Refused(403, f"Runs of {kind} cannot be continued here yet.")
+            caller: Identity = state_of(scope)["identity"]
+            fields = await form.read(scope, receive)
+            await self._continue(scope, receive, send, Asked(kind, component, run, caller, fields))
 
-    async def _continue(self, scope: Scope, receive: Receive, send: Send, agent: str, run_id: str) -> None:
-        caller: Identity = state_of(scope)["identity"]
-        asked = Asked(agent, run_id, caller, await form.read(scope, receive))
+    async def _continue(self, scope: Scope, receive: Receive, send: Send, asked: Asked) -> None:
         run = await self._stored(asked)
         if run.status != RunStatus.paused:
             _check_at_rest(run, asked)
-            await self._app(*form.rewritten(scope, receive, asked.fields), send)
+            other = "requirements" if asked.kind == "agents" else "tools"
+            kept = {name: value for name, value in asked.fields.items() if name != other}
+            await self._app(*form.rewritten(scope, receive, kept), send)
             return
         calls, claims = await self._decide(run, asked)
-        if not await self._claims.take(claims, run_id):
+        if not await self._claims.take(claims, asked.run):
             raise Refused(409, "This run has been continued already. If it did not end, start a new one.")
         if self._tickets and is_true(asked.fields, "background"):
             await self._park(self._tickets, run, asked, claims)
         kept = {name: value for name, value in asked.fields.items() if name in _OF_A_PAUSE}
-        request = form.rewritten(scope, receive, {**kept, "tools": json.dumps(calls)})
+        request = form.rewritten(scope, receive, {**kept, **run.form(calls)})
         await self._app(*request, _Beginning(send, self._claims, claims).send)
 
-    async def _park(self, tickets: Tickets, run: RunOutput, asked: Asked, claims: AbstractSet[str]) -> None:
+    async def _park(self, tickets: Tickets, run: Run, asked: Asked, claims: AbstractSet[str]) -> None:
         """Before agno looks for the run in its queue; a queue that cannot be written leaves the pause as it was."""
+        paused = Paused(asked.run, asked.kind, asked.component, asked.fields["session_id"], run.user)
         try:
-            await tickets.park(run, streams=is_true(asked.fields, "stream", left_out=True))
+            await tickets.park(paused, streams=is_true(asked.fields, "stream", left_out=True))
         except Exception:
             await self._claims.give_back(claims)
             raise
 
-    async def _stored(self, asked: Asked) -> RunOutput:
-        """The run, if it is the caller's and this agent's."""
+    async def _stored(self, asked: Asked) -> Run:
+        """The run, if it is the caller's and this agent's or team's."""
         session_id = asked.fields.get("session_id")
         if not session_id:
             problem = [{"at": "body.session_id", "problem": "is required"}]
@@ -127,21 +133,19 @@ class Continuations:
         if asked.fields.get("user_id", asked.caller.user) != asked.caller.user and not asked.is_admin:
             raise Refused(403, "user_id is not the token's subject.")
         owner = None if asked.is_admin else asked.caller.user
-        session = await self._database.get_session(session_id, session_type=SessionType.AGENT, user_id=owner)
-        run = session.get_run(asked.run) if isinstance(session, AgentSession) else None
-        if not isinstance(run, RunOutput) or run.agent_id != asked.agent:
+        run = await find_run(self._database, asked.kind, asked.component, asked.run, session_id, owner)
+        if run is None:
             raise Refused(404, "Run not found")
         return run
 
-    async def _decide(self, run: RunOutput, asked: Asked) -> tuple[list[dict[str, Any]], set[str]]:
+    async def _decide(self, run: Run, asked: Asked) -> tuple[list[dict[str, Any]], set[str]]:
         """The calls as agno is to continue them, and what is claimed by doing so."""
         _check_fields(asked.fields)
-        stored = [in_json(tool.to_dict()) for tool in run.tools or []]
-        calls = waiting(stored)
-        _check_ids(stored, calls)
+        calls = waiting(run.calls)
+        _check_ids(run.calls, calls)
         if await self._claims.is_taken(_cancelled(asked.run)):
             raise Refused(409, "This run was cancelled.")
-        verdicts = await records.verdicts(self._database, asked.run, calls)
+        verdicts = await records.verdicts(self._database, run.ids, calls)
         self._check_right(asked, calls, verdicts)
         given = _apply(calls, asked, verdicts)
         pending = [id_ for id_, verdict in verdicts.items() if verdict is None]
@@ -150,26 +154,29 @@ class Continuations:
             await records.resolve(self._database, id_, covered, asked.caller.user)
         if pending:
             # Somebody else may have been faster: what the record says is what counts.
-            given = _apply(calls, asked, await records.verdicts(self._database, asked.run, calls))
+            given = _apply(calls, asked, await records.verdicts(self._database, run.ids, calls))
         return given, {_claim(asked.run, call) for call in calls}
 
     def _check_right(self, asked: Asked, calls: Sequence[Call], verdicts: Mapping[str, Verdict | None]) -> None:
         """Refuse a caller who decides what somebody else has to."""
-        guarded = self._guarded.get(asked.agent, frozenset())
+        guarded = self._guarded.get(asked.component, frozenset())
         for call in calls:
             if call["tool_name"] not in guarded or verdicts.get(str(call.get("approval_id"))):
                 continue
             if not asked.approves:
                 raise Refused(403, f"The call of {call['tool_name']} waits for an approver (scope approvals:write).")
 
-    async def _cancel(self, scope: Scope, receive: Receive, send: Send, run_id: str) -> None:
+    async def _cancel(self, scope: Scope, receive: Receive, send: Send, kind: str, component: str, run_id: str) -> None:
         """agno keeps a paused run as it is when it is cancelled; from here on it cannot be continued."""
         caller: Identity = state_of(scope)["identity"]
+        session_id = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("session_id", "")
 
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 300:
                 await self._claims.take({_cancelled(run_id)}, run_id)
-                await records.cancel(self._database, run_id, caller.user)
+                run = await find_run(self._database, kind, component, run_id, session_id, None) if session_id else None
+                for id_ in sorted(run.ids if run else {run_id}):
+                    await records.cancel(self._database, id_, caller.user)
             await send(message)
 
         await self._app(scope, receive, noting)
@@ -198,7 +205,7 @@ def _apply(calls: Sequence[Call], asked: Asked, verdicts: Mapping[str, Verdict |
     ]
 
 
-def _check_at_rest(run: RunOutput, asked: Asked) -> None:
+def _check_at_rest(run: Run, asked: Asked) -> None:
     """What may be done with a run that waits for no decision: go on with new words, or once more after an error."""
     status = run.status.value
     if form.calls(asked.fields):
@@ -207,13 +214,13 @@ def _check_at_rest(run: RunOutput, asked: Asked) -> None:
         raise Refused(409, f"The run is {status} and cannot be continued.")
     if run.status == RunStatus.completed and not _says(asked.fields, "input", "fork", "regenerate"):
         raise Refused(409, "The run is COMPLETED; send input to go on, or fork or regenerate.")
-    if waiting([in_json(tool.to_dict()) for tool in run.tools or []]):
+    if waiting(run.calls):
         raise Refused(409, "The run ended with an error before its calls ran; start a new one.")
 
 
 def _check_fields(fields: Mapping[str, str]) -> None:
     """A paused run is decided about, and nothing else."""
-    more = sorted(name for name in fields.keys() - _OF_A_PAUSE if _says(fields, name))
+    more = sorted(name for name in fields.keys() - _OF_A_PAUSE - _CALLS if _says(fields, name))
     if more:
         errors = [{"at": f"body.{name}", "problem": "cannot be sent while calls wait for a decision"} for name in more]
         raise Refused(422, "The run waits for a decision.", errors)

@@ -23,6 +23,7 @@ from agentos_runtime.http.wellformed import Refused
 FIELDS = frozenset(
     {
         "tools",
+        "requirements",
         "session_id",
         "user_id",
         "stream",
@@ -35,7 +36,7 @@ FIELDS = frozenset(
         "additional_instructions",
     }
 )
-"""What agno's route declares."""
+"""What agno's routes declare: of an agent `tools`, of a team `requirements`."""
 _FROM_THE_TOKEN = frozenset({"dependencies", "metadata", "session_state"})
 """What a run has from its token; a caller's own is ignored here as it is where the run began."""
 LARGEST = 1024 * 1024
@@ -68,15 +69,32 @@ def rewritten(scope: Scope, receive: Receive, fields: Mapping[str, str]) -> tupl
 
 
 def calls(fields: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The calls under `tools`, each with what was decided about it."""
-    text = fields.get("tools", "").strip()
+    """The calls under `tools`, or of the requirements that agno's clients send to teams, each with what was decided."""
+    return [*_objects(fields, "tools"), *map(_call_of, _objects(fields, "requirements"))]
+
+
+def _objects(fields: Mapping[str, str], name: str) -> list[dict[str, Any]]:
+    text = fields.get(name, "").strip()
     try:
         value = json.loads(text) if text else []
     except (ValueError, RecursionError):
-        raise Refused(400, "The field tools is not JSON.") from None
+        raise Refused(400, f"The field {name} is not JSON.") from None
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise Refused(422, "The field tools must be a JSON list of tool calls.")
+        raise Refused(422, f"The field {name} must be a JSON list of tool calls.")
     return value
+
+
+def _call_of(requirement: Mapping[str, Any]) -> dict[str, Any]:
+    """What a requirement decides about its call; it says so in either of two places."""
+    call = requirement.get("tool_execution")
+    if not isinstance(call, dict):
+        raise Refused(422, "Each of the requirements needs its tool_execution.")
+    said = {
+        "confirmed": "confirmation",
+        "confirmation_note": "confirmation_note",
+        "result": "external_execution_result",
+    }
+    return call | {name: requirement[place] for name, place in said.items() if requirement.get(place) is not None}
 
 
 def _check_kind(scope: Scope) -> None:

@@ -6,7 +6,7 @@ A record is resolved by whoever is first: agno's update names the status it expe
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from agno.db.base import AsyncBaseDb
@@ -15,12 +15,12 @@ from agentos_runtime.approvals.decision import Call, Verdict
 from agentos_runtime.http.wellformed import Refused
 
 
-async def verdicts(database: AsyncBaseDb, run_id: str, calls: Sequence[Call]) -> dict[str, Verdict | None]:
-    """What is decided about each record that the calls name; None where it is still pending."""
+async def verdicts(database: AsyncBaseDb, runs: Collection[str], calls: Sequence[Call]) -> dict[str, Verdict | None]:
+    """What is decided about each record that the calls name; None where it is still pending. `runs`: whose they are."""
     found: dict[str, Verdict | None] = {}
     for id_ in {str(call["approval_id"]) for call in calls if call.get("approval_id")}:
         record = await database.get_approval(id_)
-        if record is None or record["run_id"] != run_id:
+        if record is None or record["run_id"] not in runs:
             raise Refused(409, "The approval of this call is gone or belongs to another run; start a new run.")
         found[id_] = _verdict(record)
     return found

@@ -8,13 +8,27 @@ like every background run (docs/decisions/0021).
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from agno.db.base import AsyncBaseDb
 from agno.db.schemas.jobs import QueuedJob
 from agno.os.job_queue import queue_scope
-from agno.run.agent import RunOutput
 from sqlalchemy.exc import IntegrityError
+
+_TYPES = {"agents": "agent", "teams": "team"}
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A run that waits, as its stored row and its route say."""
+
+    run: str
+    kind: str
+    """agents or teams."""
+    component: str
+    session: str
+    user: str | None
 
 
 class Tickets:
@@ -24,16 +38,16 @@ class Tickets:
         self._database: Any = database
         self._deployment = deployment
 
-    async def park(self, run: RunOutput, *, streams: bool) -> None:
+    async def park(self, run: Paused, *, streams: bool) -> None:
         """Have the run wait in the queue as one that paused there; whoever calls has claimed its pause."""
         ticket = QueuedJob(
-            id=str(run.run_id),
-            component_type="agent",
-            component_id=str(run.agent_id),
-            session_id=str(run.session_id),
-            user_id=run.user_id,
+            id=run.run,
+            component_type=_TYPES[run.kind],
+            component_id=run.component,
+            session_id=run.session,
+            user_id=run.user,
             deployment_id=self._deployment,
-            payload={"stream": streams, "scope": queue_scope(run.user_id, None, source="registry")},
+            payload={"stream": streams, "scope": queue_scope(run.user, None, source="registry")},
             status="paused",
         )
         with suppress(IntegrityError):  # it has one: it was in the queue before

@@ -49,7 +49,7 @@ def build_library(
             " AGENTOS_DATABASE_SCHEMA, or take spec.knowledge out"
         )
         raise StartupError(Reason.INVALID_SETTINGS, message)
-    places = Places(settings.knowledge_dir or settings.spec_file.parent, settings.laptop)
+    places = Places(settings.config_maps, settings.laptop)
     bases = {each.id: _base(settings, each, read_secret, database, engine) for each in spec.knowledge}
     return Library(bases, [Loader(each, bases[each.id], places.read) for each in spec.knowledge])
 

@@ -127,6 +127,12 @@ def test_a_secret_that_is_missing_then_lacks_the_key_then_has_it_empty_then_is_r
     stage.serve(place, name)
 
 
+def config_map(namespace: str, name: str, **data: str) -> Object:
+    """A ConfigMap."""
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
 def test_a_config_map_of_knowledge_that_is_missing_and_then_lacks_its_key(stage: Stage, place: str) -> None:
     name, texts = new_name("knowing"), new_name("texts")
     source = {"configMap": {"name": texts, "key": "returns.md"}}
@@ -137,11 +143,10 @@ def test_a_config_map_of_knowledge_that_is_missing_and_then_lacks_its_key(stage:
     body = stage.wait_for("AgentDeployment", name, place, status="False", reason="ConfigMapMissing")
     assert f"ConfigMap {texts} in namespace {place} does not exist" in condition(body)["message"]
     assert stage.api.get("Deployment", name, place) is None
-    metadata = {"name": texts, "namespace": place}
-    stage.api.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"other.md": "x"}})
+    stage.api.apply(config_map(place, texts, **{"other.md": "x"}))
     body = stage.wait_for("AgentDeployment", name, place, status="False", reason="ConfigMapKeyMissing")
     assert "has no key returns.md" in condition(body)["message"]
-    stage.api.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"returns.md": "x"}})
+    stage.api.apply(config_map(place, texts, **{"returns.md": "x"}))
     stage.serve(place, name)
     (volume,) = [
         each
@@ -149,6 +154,27 @@ def test_a_config_map_of_knowledge_that_is_missing_and_then_lacks_its_key(stage:
         if each["name"] == "knowledge-0"
     ]
     assert volume["configMap"]["items"] == [{"key": "returns.md", "path": "returns.md"}]
+
+
+def test_pods_follow_a_change_of_the_document_of_an_api(stage: Stage, place: str) -> None:
+    name, shop = new_name("calling"), new_name("shop")
+    stage.api.apply(config_map(place, shop, **{"openapi.yaml": "openapi: 3.1.0"}))
+    document = {"configMap": {"name": shop, "key": "openapi.yaml"}}
+    tools = [{"openapi": {"name": "shop", "baseURL": "http://shop.shop.svc", "document": document}}]
+    agents = [{"id": "helper", "model": {"id": "openai-chat:x"}, "tools": tools}]
+    stage.api.apply(agent_deployment(place, name, agents=agents))
+    stage.serve(place, name)
+
+    def pods_id() -> str:
+        template = stage.child("Deployment", place, name)["spec"]["template"]
+        mounted = template["spec"]["volumes"][-1]["configMap"]
+        assert (mounted["name"], mounted["items"]) == (shop, [{"key": "openapi.yaml", "path": "openapi.yaml"}])
+        return str(template["metadata"]["annotations"]["agentos.hyvve.io/documents-id"])
+
+    before = pods_id()
+    stage.api.apply(config_map(place, shop, **{"openapi.yaml": "openapi: 3.1.1"}))
+    stage.api.apply(agent_deployment(place, name, agents=agents, replicas=2))  # or it is seen within ten minutes
+    eventually(lambda: pods_id() != before, "pods are replaced")
 
 
 def test_an_empty_key_is_as_good_as_none(stage: Stage, place: str) -> None:

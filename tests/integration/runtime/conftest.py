@@ -318,9 +318,11 @@ def runtime_of(database: Database, model: Process) -> Callable[..., AbstractCont
         others: Sequence[dict[str, Any]] = (),
         **changes: Any,
     ) -> Iterator[tuple[Process, Any]]:
-        parts = {"schedules": schedules, "knowledge": bodies, "teams": teams, "workflows": workflows}
+        asked = agent(model.url, **changes)
+        led = [{"model": asked["model"], **team} for team in teams]
+        parts = {"schedules": schedules, "knowledge": bodies, "teams": led, "workflows": workflows}
         content = {name: list(entries) for name, entries in parts.items()}
-        write_spec(folder, agent(model.url, **changes), *others, **content)
+        write_spec(folder, asked, *others, **content)
         laptop = {"AGENTOS_DATABASE_URL": f"sqlite:///{folder}/agentos.db", "AGENTOS_DATABASE_SCHEMA": ""}
         process = start_runtime(folder, pod_environ(folder, database, **(laptop if sqlite else {})))
         process.wait_until("/readyz")

@@ -24,15 +24,16 @@ def test_the_commands_of_the_page_work_with_its_spec(
 ) -> None:
     folder = tmp_path_factory.mktemp("docs")
     (spec,) = blocks("yaml")
-    with runtime_of(folder, tools=yaml.safe_load(spec)["tools"]) as (process, token):
+    teams = [{"id": "desk", "members": ["support"]}]
+    with runtime_of(folder, tools=yaml.safe_load(spec)["tools"], teams=teams) as (process, token):
         variables = {
             "URL": process.url,
-            "ALICE": token(scopes=["agents:run", "approvals:read"]),
+            "ALICE": token(scopes=["agents:run", "teams:run", "approvals:read"]),
             "CAROL": token(sub="carol", scopes=["approvals:read", "approvals:write"]),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
         }
         commands = blocks("sh")
-        assert len(commands) == 4
+        assert len(commands) == 5
         script = "set -eo pipefail\n" + "\n".join(commands)
         done = subprocess.run(
             ["bash", "-c", script], env=variables, cwd=folder, capture_output=True, text=True, timeout=120, check=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -85,6 +86,17 @@ def test_a_call_that_waits_is_decided_in_the_terminal(
     assert "divide({'a': 6, 'b': 2})?" in done.stdout
     assert answer in done.stdout
     assert done.returncode == 0
+
+
+def test_a_call_of_a_teams_member_that_waits_is_decided_in_the_terminal(tmp_path: Path, model: Process) -> None:
+    waiting = [{"toolkit": "calculator", "requiresConfirmation": ["divide"]}]
+    member = agent(model.url, id="clerk", tools=waiting)
+    file = write_spec(tmp_path, member, teams=[{"id": "desk", "model": member["model"], "members": ["clerk"]}])
+    task = json.dumps({"member_id": "clerk", "task": 'call divide {"a": 6, "b": 2}'})
+    done = chat(tmp_path, file, "desk", said=f"call delegate_task_to_member {task}\ny\n")
+    assert "Let clerk call divide({'a': 6, 'b': 2})?" in done.stdout
+    assert '"result": 3.0' in done.stdout.replace("\\", "")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_conversation_goes_on_where_it_was_left(tmp_path: Path, model: Process) -> None:

@@ -43,6 +43,14 @@ def tools(*entries: Object) -> Object:
     return deployment(agents=[agent(tools=list(entries))])
 
 
+API = {"name": "shop", "baseURL": "http://shop.shop.svc", "document": {"inline": {"openapi": "3.1.0"}}}
+
+
+def openapi(sentence: str, word: str, **changes: Any) -> ParameterSet:
+    """An HTTP API that is refused."""
+    return case(sentence, tools({"openapi": API | changes}), word)
+
+
 def mcp(sentence: str, word: str, **changes: Any) -> ParameterSet:
     """An MCP server that is refused."""
     return case(sentence, tools({"mcp": MCP | changes}), word)
@@ -618,9 +626,21 @@ UNKNOWN = [
         "exactly one of value and secretKeyRef",
         headers=[{"name": "X-Key", "value": "x", "secretKeyRef": {"name": "docs", "key": "key"}}],
     ),
-    case("a tool that is neither toolkit nor server", tools({}), "give exactly one of toolkit and mcp"),
-    case("a tool that is both", tools({"toolkit": "sleep", "mcp": MCP}), "give exactly one of toolkit and mcp"),
-    case("options of a server", tools({"mcp": MCP, "options": {}}), "an MCP server has none"),
+    case("a tool that is neither toolkit nor server", tools({}), "give exactly one of toolkit, mcp and openapi"),
+    case(
+        "a tool that is both", tools({"toolkit": "sleep", "mcp": MCP}), "give exactly one of toolkit, mcp and openapi"
+    ),
+    case("options of a server", tools({"mcp": MCP, "options": {}}), "an MCP server and an API have none"),
+    case("two APIs of one name", tools({"openapi": API}, {"openapi": API}), "two APIs must not have the same name"),
+    openapi("credentials in the address of an API", "openapi.baseURL", baseURL="http://me:secret@shop"),
+    openapi("an API of two documents", "exactly one of configMap and inline", document={}),
+    openapi(
+        "a token and a password",
+        "at most one of bearerTokenSecretRef and basicAuth",
+        bearerTokenSecretRef=SECRET,
+        basicAuth={"username": "me", "passwordSecretRef": SECRET},
+    ),
+    openapi("an answer without an end", "maxResponseBytes", maxResponseBytes=2**30),
     case("two servers of one name", tools({"mcp": MCP}, {"mcp": MCP}), "must not have the same name"),
     case("a toolkit twice", tools({"toolkit": "sleep"}, {"toolkit": "sleep"}), "must not be listed twice"),
     case("a field beside spec", workspace() | {"data": {}}, 'unknown field "data"'),

@@ -131,6 +131,27 @@ def test_every_secret_that_a_header_of_an_mcp_server_names_has_to_exist_before_a
     assert names == ["of-a-team", "of-an-agent"]
 
 
+def test_secrets_and_the_document_that_an_api_names_have_to_exist_before_a_pod_starts(deployment: Object) -> None:
+    def api(name: str, document: Object, **credentials: Any) -> Object:
+        server = {"name": name, "baseURL": "http://shop", "document": document, **credentials}
+        return {"openapi": server}
+
+    def ref(name: str) -> Object:
+        return {"name": name, "key": "key"}
+
+    tools = [
+        api("a", {"configMap": ref("documents")}, bearerTokenSecretRef=ref("token")),
+        api("b", {"inline": {}}, basicAuth={"username": "me", "passwordSecretRef": ref("password")}),
+        api("c", {"configMap": ref("texts")}, headers=[{"name": "X-Key", "secretKeyRef": ref("header")}]),
+    ]
+    deployment["spec"]["agents"] = [{"id": "a", "model": {"id": "openai-chat:x"}, "tools": tools}]
+    deployment["spec"]["knowledge"] = [{"embedder": {"id": "openai:x"}, "sources": [{"configMap": {"name": "texts"}}]}]
+    parsed = parse_agent_deployment(deployment)
+    assert [secret.name for secret in parsed.content_keys] == ["header", "password", "token"]
+    assert parsed.config_maps == {"documents": ("key",), "texts": ()}
+    assert parsed.documents == {"documents", "texts"}
+
+
 def child(*references: Object, **metadata: Any) -> Object:
     """An object with owners."""
     return {"metadata": {"name": "x", **metadata, **({"ownerReferences": list(references)} if references else {})}}

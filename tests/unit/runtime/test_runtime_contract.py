@@ -32,8 +32,10 @@ TEXTS = {
     "timezoneIdentifier": "Europe/Berlin",
     "knowledge": "helper",
 }
-EXCLUSIVE = {"tools": ("toolkit", "mcp"), "headers": ("secretKeyRef",), "sources": ("configMap", "url")}
+EXCLUSIVE = {"tools": ("toolkit", "mcp", "openapi"), "headers": ("secretKeyRef",), "sources": ("configMap", "url")}
 """Lists whose entries hold one of several fields; of a header's value and its Secret, the Secret is filled in."""
+LEFT_OUT = {"openapi": {"bearerTokenSecretRef"}, "document": {"inline"}}
+"""Of objects, fields that another field excludes."""
 FORM = {"type": "object", "properties": {"answer": {"type": "string"}}}
 MODEL = {"id": "openai-chat:gpt-4o-mini"}
 EMBEDDER = {"id": "openai:text-embedding-3-small"}
@@ -62,8 +64,9 @@ def filled(schema: dict[str, Any], name: str = "") -> Any:
     if schema["type"] == "array":
         return [filled(schema["items"], name)]
     if schema["type"] == "object":
-        properties = schema.get("properties", {})
-        if "baseURL" in properties:
+        given = schema.get("properties", {}).items()
+        properties = {key: field for key, field in given if key not in LEFT_OUT.get(name, ())}
+        if "baseURL" in properties and name != "openapi":
             given = EMBEDDER if name == "embedder" else MODEL
             return {key: filled(field, key) for key, field in properties.items()} | given
         return {key: filled(field, key) for key, field in properties.items()}
@@ -84,10 +87,8 @@ def either(entry: dict[str, Any], exclusive: tuple[str, ...]) -> list[dict[str, 
 def document() -> dict[str, Any]:
     """An AgentDeployment in which one agent, one team and one workflow set every field of the schema."""
     (agent,), (team,), (workflow,) = (filled(schema_of(field)) for field in KINDS)
-    for toolkit in team["tools"]:
-        del toolkit["requiresConfirmation"], toolkit["requiresApproval"]
     member = {"id": "member", "model": MODEL}
-    steps = [{"name": "ask", "team": "team"}]
+    steps = [{"name": "ask", "agent": "member"}]
     return {
         "apiVersion": "agentos.hyvve.io/v1alpha1",
         "kind": "AgentDeployment",
@@ -106,7 +107,7 @@ def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
     read = [part.parameters for part in (spec.agents[0], *spec.teams)] + [spec.workflows[0].parameters]
     for parameters, (kinds, _) in zip(read, KINDS.values(), strict=True):
         assert parameters.keys() == kinds.keys()
-    assert [tool.requires_confirmation for tool in spec.agents[0].tools] == [("text",), ("text",)]
+    assert [tool.requires_confirmation for tool in spec.agents[0].tools] == [("text",)] * 3
     assert spec.teams[0].guardrails[0].name == "openai_moderation"
     assert [source.label for source in spec.knowledge[0].sources] == ["configMap/openai/api-key", TEXTS["url"]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from agno.db.sqlite import AsyncSqliteDb
 from agno.team import Team
 from agno.workflow import Step, Workflow
 
-from agentos_runtime.agents.compile import compile_components
+from agentos_runtime.agents.compile import Surroundings, compile_components
 from agentos_runtime.agents.packages import ALL_IMAGE
 from agentos_runtime.errors import StartupError
 from agentos_spec import parse_spec
@@ -35,12 +36,13 @@ def left_out() -> set[str]:
     return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
 
 
-EXAMPLES = [yaml.safe_load((ROOT / "examples" / f"{name}.yaml").read_text()) for name in ("newsroom", "mcp")]
+EXAMPLES = [yaml.safe_load((ROOT / "examples" / f"{name}.yaml").read_text()) for name in ("newsroom", "mcp", "openapi")]
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, *EXAMPLES])
 def test_a_document_that_it_shows_compiles(document: dict[str, Any]) -> None:
-    components = compile_components(parse_spec(document), lambda *_: "key", AsyncSqliteDb())
+    places = Surroundings(ROOT / "examples")
+    components = compile_components(parse_spec(document), lambda *_: "key", AsyncSqliteDb(), surroundings=places)
     assert [agent.id for agent in components.agents] == [agent["id"] for agent in document["spec"]["agents"]]
 
 
@@ -50,6 +52,16 @@ def test_every_parameter_of_agno_is_declared_or_left_out_with_a_reason(cls: Any,
     assert kinds.keys() <= parameters, "agno has no such parameter"
     assert kinds.keys() & left_out() <= OF_TEAMS_AND_WORKFLOWS, "declared and left out"
     assert parameters - kinds.keys() - ELSEWHERE - left_out() == set(), "not decided about"
+
+
+def test_the_page_counts_the_parameters_that_a_file_sets() -> None:
+    def count(cls: Any, kinds: Mapping[str, Kind]) -> str:
+        every = inspect.signature(cls.__init__).parameters.keys() - {"self"}
+        return f"{len(every & (kinds.keys() | ELSEWHERE))} of {len(every)} of `{cls.__name__}`"
+
+    agents, teams, workflows = count(Agent, AGENT), count(Team, TEAM), count(Workflow, WORKFLOW)
+    counted = f"Of agno {version('agno')}'s parameters a file sets {agents}, {teams} and {workflows}"
+    assert counted in " ".join(PAGE.split())
 
 
 def test_it_names_every_type_of_step() -> None:

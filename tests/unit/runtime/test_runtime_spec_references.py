@@ -125,11 +125,22 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
     "teams in a circle": (["teams", 0, "members"], ["house"], "closes the circle desk -> house -> desk"),
     "an id of an agent": (["teams", 0, "id"], "writer", "a team and an earlier agent have the id 'writer'"),
     "an unknown mode": (["teams", 0, "mode"], "rout", "is none of coordinate, route, broadcast, tasks (did you mean"),
-    "a member that waits": (["teams", 0, "members"], ["cashier"], "'cashier' is part of 'desk', and calls that wait"),
-    "a team whose tools wait": (
+    "a member of a member that waits": (
+        ["teams", 0, "members"],
+        ["cashier"],
+        "spec.agents[1].tools[0]: 'cashier' is part of 'house', and calls that wait for a decision are not supported in"
+        " teams of teams yet",
+    ),
+    "a member that is a team whose tools wait": (
         ["teams", 0, "tools"],
         [{"toolkit": "calculator", "requiresApproval": ["divide"]}],
-        "spec.teams[0].tools[0]: calls that wait for a decision",
+        "spec.teams[0].tools[0]: 'desk' is part of 'house', and calls that wait",
+    ),
+    "a step of a team with a member that waits": (
+        ["teams", 1, "members"],
+        ["cashier"],
+        "spec.agents[1].tools[0]: 'cashier' is part of 'story', and calls that wait for a decision are not supported in"
+        " workflows yet",
     ),
     "a step of nobody": ([*W, 0, "agent"], "nobody", "spec.workflows[0].steps[0].agent: 'nobody' is no agent"),
     "a step that waits": ([*W, 0, "agent"], "cashier", "'cashier' is part of 'story'"),
@@ -162,6 +173,14 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
         "spec.agents[0].guardrails[0].guardrail: 'pii_detecton' is no guardrail of agno (did you mean",
     ),
 }
+
+
+def test_members_of_a_team_that_is_in_nothing_may_wait() -> None:
+    waits = [{"toolkit": "calculator", "requiresApproval": ["divide"]}]
+    alone = {"id": "till", "model": MODEL, "members": ["cashier", "writer"], "tools": waits}
+    assert parse_spec(changed(["teams"], [*GOOD["spec"]["teams"], alone])).teams[-1].id == "till"
+
+
 COMPILED_NOT: dict[str, tuple[list[Any], Any, str]] = {
     "an expression that does not parse": (
         [*W, 1, "evaluator"],

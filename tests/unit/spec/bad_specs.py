@@ -10,6 +10,18 @@ WRITER = {"id": "writer", "model": MODEL}
 HANDBOOK = {"id": "handbook", "embedder": {"id": "openai:text-embedding-3-small"}}
 
 
+REFUND = {"operationId": "refund", "parameters": [{"name": "order", "in": "query", "schema": {}}]}
+SHOP = {
+    "name": "shop",
+    "baseURL": "https://shop.example.com",
+    "document": {"inline": {"openapi": "3.1.0", "paths": {"/refunds": {"post": REFUND}}}},
+}
+REACHES_OUT = {
+    "openapi": "3.1.0",
+    "paths": {"/refunds": {"post": {**REFUND, "parameters": [{"$ref": "file:///etc/passwd"}]}}},
+}
+
+
 @dataclass(frozen=True)
 class BadSpec:
     """One fault."""
@@ -96,6 +108,15 @@ BAD_SPECS = {
         "spec.agents[0].tools[0].requiresConfirmation: toolkit 'calculator' has no function 'divid'"
         " (did you mean 'divide'?)",
         "InvalidToolOptions",
+    ),
+    "an operation that an API has not": BadSpec(
+        agent(tools=[{"openapi": SHOP, "requiresApproval": ["refnd"]}]),
+        "spec.agents[0].tools[0].requiresApproval: the document has no operation 'refnd' (did you mean 'refund'?)",
+    ),
+    "a document of an API that reaches out": BadSpec(
+        agent(tools=[{"openapi": SHOP | {"document": {"inline": REACHES_OUT}}}]),
+        "spec.agents[0].tools[0].openapi.document: the operation 'refund' cannot be a tool: it refers to"
+        " 'file:///etc/passwd', which is outside of the document; correct it, or put it under excludeOperations",
     ),
     "a guardrail that agno has not": BadSpec(
         agent(guardrails=[{"guardrail": "pii_detecton"}]),

@@ -141,11 +141,17 @@ def test_a_wrong_spec_is_refused_with_its_path(path: list[Any], value: Any, mess
     assert message in refused.value.message
 
 
+API = {"name": "shop", "baseURL": "https://x", "document": {"configMap": {"name": "shop", "key": "openapi.yaml"}}}
 PLANTED: dict[str, tuple[list[Any], Any]] = {
     "a URL with a password": ([*A, "model", "baseURL"], "http://user:planted@host/v1?x"),
     "a key in the place of a Secret's name": ([*A, "model", "apiKeySecretRef", "name"], "sk-PLANTED-planted"),
     "a key in the place of a Secret's key": ([*A, "model", "apiKeySecretRef", "key"], "planted key"),
     "an option of another type": ([*A, "model", "options"], {"temperature": "planted"}),
+    "a URL of an API with a password": ([*A, "tools", 0], {"openapi": API | {"baseURL": "https://me:planted@x"}}),
+    "a user of an API with a password": (
+        [*A, "tools", 0],
+        {"openapi": API | {"basicAuth": {"username": "me:planted", "passwordSecretRef": {"name": "a", "key": "b"}}}},
+    ),
     "a header in the place of its name": (
         [*A, "tools", 0],
         {"mcp": {"name": "docs", "url": "http://x", "headers": [{"name": "X: planted", "value": "y"}]}},
@@ -159,6 +165,40 @@ def test_a_secret_in_the_wrong_place_is_refused_and_not_told(path: list[Any], va
     document["spec"]["agents"][0]["tools"][0].pop("options", None)
     (problem,) = find_problems(document)
     assert "planted" not in problem.message.lower()
+
+
+REF = {"name": "a", "key": "b"}
+WRONG_APIS: dict[str, tuple[dict[str, Any], str]] = {
+    "without a document": ({"document": None}, "spec.agents[0].tools[0].openapi: document is missing; add it"),
+    "with two documents": (
+        {"document": {"inline": {}, "configMap": REF}},
+        "spec.agents[0].tools[0].openapi.document: give exactly one of configMap and inline",
+    ),
+    "whose document is a whole ConfigMap": (
+        {"document": {"configMap": {"name": "shop"}}},
+        "spec.agents[0].tools[0].openapi.document.configMap: key is missing; add it",
+    ),
+    "with a token and a password": (
+        {"bearerTokenSecretRef": REF, "basicAuth": {"username": "me", "passwordSecretRef": REF}},
+        "spec.agents[0].tools[0].openapi: bearerTokenSecretRef and basicAuth are both sent as the header Authorization;"
+        " leave one out",
+    ),
+    "with a token and a header of it": (
+        {"bearerTokenSecretRef": REF, "headers": [{"name": "authorization", "secretKeyRef": REF}]},
+        "spec.agents[0].tools[0].openapi: bearerTokenSecretRef and a header Authorization are both sent as the header"
+        " Authorization; leave one out",
+    ),
+    "without an end": (
+        {"maxResponseBytes": 2**30},
+        "spec.agents[0].tools[0].openapi.maxResponseBytes: is 1073741824; it takes 256 to 1048576",
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "message"), WRONG_APIS.values(), ids=WRONG_APIS.keys())
+def test_an_api_that_cannot_be_is_refused_with_its_path(given: dict[str, Any], message: str) -> None:
+    (problem,) = find_problems(changed([*A, "tools", 0], {"openapi": API | given}))
+    assert problem.message == message
 
 
 def test_two_agents_of_one_id_are_refused() -> None:

@@ -1,0 +1,175 @@
+"""Calls of a team's member, and of its leader, that wait: who may decide, that they run as they were stored, and once.
+
+The guarded function writes a line to a file, so that a test sees how often it ran and with what.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+OWNER = ["teams:run", "teams:read", "sessions:read", "approvals:read"]
+APPROVER = ["approvals:read", "approvals:write"]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A team of one, which appends to `file` when it is allowed to."""
+
+    url: str
+    file: Path
+    token: Callable[..., str]
+
+    def ask(self, method: str, path: str, user: str = "alice", scopes: Any = OWNER, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token(sub=user, scopes=scopes)}"}
+        return httpx.request(method, self.url + path, headers=headers, timeout=60, **more)
+
+    def script(self, word: str) -> str:
+        return "call run_shell_command " + json.dumps({"args": ["sh", "-c", f"echo {word} >> {self.file}"]})
+
+    def paused(self, message: str, stream: bool = False) -> dict[str, Any]:
+        form = {"message": message, "stream": str(stream).lower()}
+        run = last(self.ask("POST", "/teams/desk/runs", data=form))
+        assert run.get("status", run.get("event")) in ("PAUSED", "TeamRunPaused"), run
+        return run
+
+    def asks_its_member(self, task: str, stream: bool = False) -> dict[str, Any]:
+        delegated = json.dumps({"member_id": "support", "task": task})
+        return self.paused(f"call delegate_task_to_member {delegated}", stream)
+
+    def goes_on(
+        self, run: dict[str, Any], said: dict[str, Any] | None = None, user: str = "alice", stream: bool = False
+    ) -> httpx.Response:
+        sent = {name: json.dumps(value) for name, value in (said or {}).items()}
+        sent |= {"session_id": run["session_id"], "stream": str(stream).lower()}
+        return self.ask("POST", f"/teams/desk/runs/{run['run_id']}/continue", user, data=sent)
+
+    def written(self, word: str) -> int:
+        """How often a call ran."""
+        return self.file.read_text().split().count(word) if self.file.exists() else 0
+
+
+def last(response: httpx.Response) -> dict[str, Any]:
+    """An answer, or the last event of a stream."""
+    assert response.status_code == 200, response.text
+    if not response.headers["content-type"].startswith("text/event-stream"):
+        whole: dict[str, Any] = response.json()
+        return whole
+    events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
+    end: dict[str, Any] = events[-1]
+    return end
+
+
+def call(run: dict[str, Any]) -> dict[str, Any]:
+    """What the run waits for."""
+    (requirement,) = run["requirements"]
+    found: dict[str, Any] = requirement["tool_execution"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, runtime_of: Callable[..., Any]) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("team-approvals")
+    tools = [
+        {"toolkit": "shell", "requiresConfirmation": ["run_shell_command"]},
+        {"toolkit": "sleep", "requiresApproval": ["sleep"]},
+    ]
+    own = [{"toolkit": "calculator", "requiresConfirmation": ["divide"]}]
+    teams = [{"id": "desk", "members": ["support"], "tools": own}]
+    with runtime_of(folder, tools=tools, teams=teams) as (process, token):
+        yield Desk(process.url, folder / "written", token)
+
+
+both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+
+
+@both
+@pytest.mark.parametrize("field", ["tools", "requirements"])
+def test_a_members_call_runs_once_after_its_user_said_yes(desk: Desk, field: str, stream: bool) -> None:
+    word = f"yes-{field}-{stream}"
+    run = desk.asks_its_member(desk.script(word), stream)
+    assert desk.written(word) == 0
+    said = {
+        "tools": [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}],
+        "requirements": [{**run["requirements"][0], "confirmation": True}],
+    }
+    done = last(desk.goes_on(run, {field: said[field]}, stream=stream))
+    assert done.get("status", done.get("event")) in ("COMPLETED", "TeamRunCompleted"), done
+    assert desk.written(word) == 1
+    again = desk.goes_on(run, {"tools": said["tools"]})
+    assert (again.status_code, desk.written(word)) == (409, 1)
+
+
+def test_a_members_call_does_not_run_after_its_user_said_no(desk: Desk) -> None:
+    run = desk.asks_its_member(desk.script("no"))
+    no = {"tool_call_id": call(run)["tool_call_id"], "confirmed": False, "confirmation_note": "too dear"}
+    assert "too dear" in last(desk.goes_on(run, {"tools": [no]}))["content"]
+    assert desk.written("no") == 0
+
+
+def test_a_leaders_own_call_waits_as_well(desk: Desk) -> None:
+    run = desk.paused('call divide {"a": 6, "b": 2}')
+    yes = {"tool_call_id": call(run)["tool_call_id"], "confirmed": True}
+    assert '"result": 3.0' in last(desk.goes_on(run, {"tools": [yes]}))["content"]
+
+
+@pytest.mark.parametrize("field", ["tools", "requirements"])
+def test_a_call_that_was_changed_is_refused_and_can_still_be_decided(desk: Desk, field: str) -> None:
+    word = f"changed-{field}"
+    run = desk.asks_its_member(desk.script(word))
+    forged = {
+        **call(run),
+        "tool_args": {"args": ["sh", "-c", f"echo forged-{field} >> {desk.file}"]},
+        "confirmed": True,
+    }
+    said = {"tools": [forged], "requirements": [{**run["requirements"][0], "tool_execution": forged}]}
+    assert desk.goes_on(run, {field: said[field]}).status_code == 422
+    assert (desk.written(word), desk.written(f"forged-{field}")) == (0, 0)
+    last(desk.goes_on(run, {"tools": [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]}))
+    assert desk.written(word) == 1
+
+
+def test_of_five_confirmations_at_once_one_runs_the_call(desk: Desk) -> None:
+    run = desk.asks_its_member(desk.script("five"))
+    yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
+    with ThreadPoolExecutor(5) as pool:
+        codes = sorted(pool.map(lambda _: desk.goes_on(run, {"tools": yes}).status_code, range(5)))
+    assert codes == [200, 409, 409, 409, 409]
+    assert desk.written("five") == 1
+
+
+def test_a_run_of_somebody_else_cannot_be_continued(desk: Desk) -> None:
+    run = desk.asks_its_member(desk.script("theirs"))
+    yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
+    assert desk.goes_on(run, {"tools": yes}, "bob").status_code == 404
+    assert desk.written("theirs") == 0
+
+
+def test_a_members_call_that_waits_for_an_approver_goes_on_for_its_user_after_the_yes(desk: Desk) -> None:
+    run = desk.asks_its_member('call sleep {"seconds": 0}')
+    yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
+    assert desk.goes_on(run, {"tools": yes}).status_code == 403
+    assert desk.goes_on(run).status_code == 403, "nobody has decided"
+    approval = call(run)["approval_id"]
+    seen = desk.ask("GET", f"/approvals/{approval}").json()
+    assert (seen["status"], seen["user_id"], seen["tool_name"]) == ("pending", "alice", "sleep")
+    resolved = desk.ask("POST", f"/approvals/{approval}/resolve", "carol", APPROVER, json={"status": "approved"})
+    assert resolved.status_code == 200
+    assert "Slept for 0 seconds" in json.dumps(last(desk.goes_on(run)))
+
+
+def test_a_run_that_was_cancelled_cannot_be_continued(desk: Desk) -> None:
+    run = desk.asks_its_member(desk.script("cancelled"))
+    path = f"/teams/desk/runs/{run['run_id']}/cancel?session_id={run['session_id']}"
+    assert desk.ask("POST", path).status_code == 200
+    assert desk.ask("GET", f"/approvals/{call(run)['approval_id']}").json()["status"] == "cancelled"
+    yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
+    assert desk.goes_on(run, {"tools": yes}).status_code == 409
+    assert desk.written("cancelled") == 0
