@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +12,6 @@ from tests.faults.catalogue import Death
 from tests.faults.engine import Engine
 from tests.faults.forks import Forks
 from tests.faults.injector import Injector
-from tests.faults.kept import KeptApi
 from tests.faults.oracle import untrue
 from tests.faults.pgproxy import PostgresProxy
 from tests.faults.plan import ALL, SAMPLED_WATCHES, SHORT, Plan
@@ -90,9 +87,7 @@ def stage(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stage]:
     """One for all: what a run without faults looks like is found out once."""
-    api = KeptApi(api_server.kubeconfig)
-    kept, folder = dataclasses.replace(api_server, api=api), tmp_path_factory.mktemp("faults")
-    with closing(api), staged(kept, postgres, chart, token, folder) as stage:
+    with staged(api_server, postgres, chart, token, tmp_path_factory.mktemp("faults")) as stage:
         yield stage
 
 
