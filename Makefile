@@ -4,6 +4,8 @@
 CLUSTER ?=
 PORT ?= 8080
 RUN = .venv/bin/python
+# What mypy found out lies outside the checkout, so that a new clone does not type-check the world: a minute of work.
+CACHE = $(or $(filter /%,$(XDG_CACHE_HOME)),$(HOME)/.cache)/agentos-local
 TEST_IMAGES = agentos-operator agentos-runtime agentos-postgres agentos-fake-model contour
 
 .DEFAULT_GOAL := help
@@ -40,7 +42,8 @@ generated: .venv/ready  ## Specs made up from the schemas, and where they lead; 
 lint: .venv/ready  ## Style, types, import rules, and that generated files are current
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m mypy operator/agentos_operator operator/agentosctl runtime/agentos_runtime spec/agentos_spec local bench charts tests
+	@mkdir -p "$(CACHE)"
+	flock "$(CACHE)/mypy.lock" $(RUN) -m mypy --cache-dir "$(CACHE)/mypy" operator/agentos_operator operator/agentosctl runtime/agentos_runtime spec/agentos_spec local bench charts tests
 	.venv/bin/lint-imports
 	$(RUN) -m local.lock --check
 	$(RUN) charts/generate.py --check

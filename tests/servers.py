@@ -6,6 +6,7 @@ Each is started when a test first asks for it, once per session; ``conftest`` ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import pytest
 
 from local import controlplane, toolchain
 from local import postgres as local_postgres
-from local.api import Api
 from local.pki import Authority, Identity
 from local.postgres import PostgresProcess
 from tests.integration.apiserver import ApiServer
+from tests.integration.kept import KeptApi
 
 __all__ = ["PostgresProcess"]
 
@@ -77,7 +78,7 @@ def api_server() -> Iterator[ApiServer]:
     It notes every write, so that a test can show who wrote when.
     """
     binary = toolchain.ensure(["kubectl"])["kubectl"]
-    with controlplane.running(audited=True) as plane:
-        server = ApiServer(plane, binary, Api(plane.kubeconfig("admin")))
+    with controlplane.running(audited=True) as plane, closing(KeptApi(plane.kubeconfig("admin"))) as api:
+        server = ApiServer(plane, binary, api)
         server.install_crds()
         yield server

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from local import cluster as local_cluster
 from local import demo
 from tests.cluster.tenancy import Tenancy, agent_deployment, model_key, workspace
+from tests.integration.kept import KeptApi
 
 NAME = "agentos-test"
 
@@ -30,7 +32,8 @@ def tenancy() -> Iterator[Tenancy]:
     try:
         running = local_cluster.up(NAME, port=port, extra=found.values())
         place = demo.Place(running.kubeconfig, port, running.load)
-        yield Tenancy(running.kubeconfig, port, demo.run(place, found))
+        with closing(KeptApi(running.kubeconfig)) as api:
+            yield Tenancy(running.kubeconfig, port, demo.run(place, found), api)
     finally:
         local_cluster.down(NAME)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +15,17 @@ import httpx
 import pytest
 import yaml
 
+from agentos_operator.clients.kinds import KINDS, Kind
 from agentosctl import token
 from agentosctl.cluster import connect
 from local import demo, toolchain
+from local.api import Api
 
 T = TypeVar("T")
 DATABASE = "statefulset/agentos-postgres"
+_GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
+_KINDS = {word: kind for kind in (*KINDS.values(), _GATEWAY) for word in (kind.kind.lower(), kind.plural)}
+"""By the words that kubectl takes for them."""
 
 
 def eventually(look: Callable[[], T], timeout: float = 60) -> T:
@@ -41,6 +45,8 @@ class Tenancy:
     port: int
     quick_start: str
     """What ``make up`` would have printed."""
+    api: Api
+    """The cluster's administrator. What is waited for is asked for here: each start of kubectl takes 0.1 s of CPU."""
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl as the cluster's administrator; its output."""
@@ -57,14 +63,14 @@ class Tenancy:
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
         """One object."""
-        where = ("-n", namespace) if namespace else ()
-        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, *where, "-o", "json"))
+        path = _KINDS[kind].path(name, namespace)
+        found = self.api.get(path)
+        assert found is not None, f"{path} is not there"
         return found
 
     def list(self, kind: str, namespace: str) -> Sequence[dict[str, Any]]:
         """All objects of a kind."""
-        found: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-n", namespace, "-o", "json"))["items"]
-        return found
+        return self.api.items(_KINDS[kind].path(None, namespace))
 
     def apply(self, *documents: Mapping[str, Any]) -> None:
         """Apply what a user would have written."""

@@ -57,7 +57,7 @@ def configure(tenancy: Tenancy, **routing: Any) -> None:
 
 
 def _has(tenancy: Tenancy, kind: str) -> bool:
-    return "support" in tenancy.kubectl("get", kind, "-n", "ws-acme", "-o", "name")
+    return "support" in [found["metadata"]["name"] for found in tenancy.list(kind, "ws-acme")]
 
 
 def answers(client: httpx.Client, path: str) -> httpx.Response:

@@ -54,8 +54,11 @@ def test_a_spec_the_runtime_cannot_use_is_explained_in_its_own_words_and_healed(
     globex.wait("agentdeployment", "trial", "ws-globex")
     assert eventually(lambda: _answers(globex, "trial", "globex") == 200)
     globex.kubectl("delete", "agentdeployment", "trial", "-n", "ws-globex")
+    children = ("deployment", "service", "configmap", "httproute", "poddisruptionbudget")
     eventually(
-        lambda: "trial" not in globex.kubectl("get", "deploy,svc,cm,httproute,pdb", "-n", "ws-globex", "-o", "name")
+        lambda: (
+            not any("trial" in str(each["metadata"]) for kind in children for each in globex.list(kind, "ws-globex"))
+        )
     )
 
 
@@ -104,8 +107,8 @@ def test_drift_is_repaired_while_the_agent_answers(globex: Tenancy) -> None:
     globex.kubectl("delete", "deployment", "support", "-n", "ws-globex", "--wait=false")
 
     def restored() -> bool:
-        found = globex.kubectl("get", "networkpolicy", "-n", "ws-globex", "-o", "jsonpath={..metadata.uid}")
-        return len(found.split()) == 3 and before not in found
+        found = [policy["metadata"]["uid"] for policy in globex.list("networkpolicy", "ws-globex")]
+        return len(found) == 3 and before not in found
 
     eventually(restored)
     eventually(lambda: globex.condition("agentdeployment", "support", "ws-globex").get("reason") == "Ready", 120)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from collections.abc import Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults.catalogue import Death
 from tests.faults.engine import Engine
-from tests.faults.forks import Forks
 from tests.faults.injector import Injector
-from tests.faults.kept import KeptApi
 from tests.faults.oracle import untrue
 from tests.faults.pgproxy import PostgresProxy
 from tests.faults.plan import ALL, SAMPLED_WATCHES, SHORT, Plan
@@ -22,15 +17,15 @@ from tests.faults.report import RESULTS, Report
 from tests.faults.scenarios import NEXT_IMAGE, SCENARIOS
 from tests.faults.watches import WATCH_FAULTS
 from tests.faults.world import Backstage, World
-from tests.integration.operator.conftest import chart, gateway_api, http_routes, staged, token
+from tests.integration.operator.conftest import chart, forked, gateway_api, http_routes, routed_api, staged, token
 from tests.integration.operator.proxy import Proxy
-from tests.integration.operator.stage import Stage, new_name
+from tests.integration.operator.stage import Launch, Stage, new_name
 
 if TYPE_CHECKING:
     from tests.integration.apiserver import ApiServer, Object
     from tests.servers import PostgresProcess
 
-__all__ = ["chart", "gateway_api", "http_routes", "token"]
+__all__ = ["chart", "forked", "gateway_api", "http_routes", "routed_api", "token"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -58,14 +53,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    """Starts operators in a fraction of a second."""
-    forks = Forks()
-    yield forks
-    forks.close()
-
-
-@pytest.fixture(scope="session")
 def plan(request: pytest.FixtureRequest) -> Plan:
     """Which cases are run."""
     return Plan(request.config.getoption("--faults"))
@@ -82,23 +69,21 @@ def report(plan: Plan) -> Iterator[Report]:
 
 @pytest.fixture(scope="session")
 def stage(
-    api_server: ApiServer,
-    gateway_api: None,
+    routed_api: ApiServer,
     postgres: PostgresProcess,
     chart: list[Object],
     token: str,
+    forked: Launch,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stage]:
     """One for all: what a run without faults looks like is found out once."""
-    api = KeptApi(api_server.kubeconfig)
-    kept, folder = dataclasses.replace(api_server, api=api), tmp_path_factory.mktemp("faults")
-    with closing(api), staged(kept, postgres, chart, token, folder) as stage:
+    with staged(routed_api, postgres, chart, token, tmp_path_factory.mktemp("faults")) as stage:
+        stage.launch = forked
         yield stage
 
 
 @pytest.fixture(scope="session")
-def _engine(stage: Stage, postgres: PostgresProcess, forks: Forks, report: Report) -> Iterator[Engine]:
-    stage.launch = lambda arguments, environment, log: forks.start(arguments, {**os.environ, **environment}, log)
+def _engine(stage: Stage, postgres: PostgresProcess, report: Report) -> Iterator[Engine]:
     world = World(stage)
 
     def end(death: Death) -> None:

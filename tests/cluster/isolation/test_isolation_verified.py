@@ -24,8 +24,9 @@ def test_two_tenants_are_isolated_and_status_says_how_that_was_found_out(globex:
     isolation = globex.get("workspace", "globex")["status"]["isolation"]
     assert isolation["tokenAttempts"] == 16
     assert isolation["attempts"] > 60
-    probe = ("pod", "agentos-isolation-probe", "-n", "ws-globex")
-    eventually(lambda: globex.kubectl("get", *probe, "--ignore-not-found") == "")
+    eventually(
+        lambda: all(pod["metadata"]["name"] != "agentos-isolation-probe" for pod in globex.list("pods", "ws-globex"))
+    )
     command = [sys.executable, "-m", "agentosctl", "status", "globex", "--kubeconfig", str(globex.kubeconfig)]
     tree = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert TYPE in tree

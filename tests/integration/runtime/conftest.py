@@ -24,6 +24,7 @@ import pytest
 import yaml
 from psycopg import sql
 
+from tests.forks import Forked, Forks
 from tests.integration.runtime import redis_server
 from tests.integration.runtime.redis_server import RedisProcess
 
@@ -33,6 +34,10 @@ ISSUER = "agentos.hyvve.io"
 PASSWORD = "planted-workspace-password"
 API_KEY = "planted-api-key"
 ALL_SCOPES = ["agents:read", "agents:run", "sessions:read", "sessions:write", "config:read"]
+
+
+PRELOADED = ("agentos_runtime.server", "agentos_runtime.app", "agentos_runtime.database.prepare", "agno.models.openai")
+"""What ``agentos-runtime serve`` imports at each start."""
 
 
 class Server(Protocol):
@@ -45,6 +50,17 @@ class Server(Protocol):
     def stop(self) -> None: ...
 
 
+Launch = Callable[[list[str], Mapping[str, str], Path], subprocess.Popen[bytes] | Forked]
+"""Starts a module with these arguments and nothing but these variables, its output in a file."""
+
+
+def anew(arguments: list[str], environ: Mapping[str, str], log_file: Path) -> subprocess.Popen[bytes]:
+    """In a Python of its own."""
+    with log_file.open("ab") as log:
+        command = [sys.executable, "-m", *arguments]
+        return subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=Path(__file__).parents[3])
+
+
 @dataclass
 class Process:
     """One process that listens on a port of this machine."""
@@ -53,17 +69,11 @@ class Process:
     environ: Mapping[str, str]
     log: Path
     port: int
-    process: subprocess.Popen[bytes] = field(init=False)
+    launch: Launch = anew
+    process: subprocess.Popen[bytes] | Forked = field(init=False)
 
     def __post_init__(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *self.arguments],
-                env={"PATH": os.environ["PATH"], **self.environ},
-                stdout=log,
-                stderr=log,
-                cwd=Path(__file__).parents[3],
-            )
+        self.process = self.launch(self.arguments, {"PATH": os.environ["PATH"], **self.environ}, self.log)
 
     @property
     def url(self) -> str:
@@ -142,6 +152,15 @@ def make_token(*, secret: str = SECRET, algorithm: str = "HS256", **changes: Any
     return jwt.encode({k: v for k, v in claims.items() if v is not None}, secret, algorithm=algorithm)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No public authorities for httpx, which reads all of them for each client: 25 ms of a request that takes two."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("authorities")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The scripted model."""
@@ -151,6 +170,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     process.wait_until("/health")
     yield process
     process.stop()
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Launch]:
+    """Starts runtimes in a third of the time; ``test_runtime_process`` and the cluster tests start each anew."""
+    forks = Forks("agentos_runtime.cli:main", *PRELOADED)
+    yield lambda arguments, environ, log: forks.start(arguments[1:], environ, log)
+    forks.close()
+
+
+@pytest.fixture
+def launch(forked: Launch) -> Launch:
+    """How ``start`` starts runtimes."""
+    return forked
 
 
 @pytest.fixture
@@ -282,19 +315,21 @@ def pod_environ(folder: Path, database: Database, **changes: str) -> dict[str, s
     }
 
 
-def start_runtime(folder: Path, environ: Mapping[str, str], *arguments: str) -> Process:
+def start_runtime(folder: Path, environ: Mapping[str, str], launch: Launch) -> Process:
     """`agentos-runtime serve`, not waited for."""
     port = a_free_port()
-    command = ["agentos_runtime", "serve", "--port", str(port), *arguments]
-    return Process(command, environ, folder / f"log-{port}", port)
+    command = ["agentos_runtime", "serve", "--port", str(port)]
+    return Process(command, environ, folder / f"log-{port}", port, launch)
 
 
 @pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory, database: Database, model: Process) -> Iterator[Process]:
+def runtime(
+    tmp_path_factory: pytest.TempPathFactory, database: Database, model: Process, forked: Launch
+) -> Iterator[Process]:
     """A runtime as in a pod, ready; it must end cleanly and must not have told a secret."""
     folder = tmp_path_factory.mktemp("runtime")
     write_spec(folder, agent(model.url))
-    process = start_runtime(folder, pod_environ(folder, database))
+    process = start_runtime(folder, pod_environ(folder, database), forked)
     process.wait_until("/readyz")
     yield process
     process.stop()
@@ -303,7 +338,9 @@ def runtime(tmp_path_factory: pytest.TempPathFactory, database: Database, model:
 
 
 @pytest.fixture(scope="module")
-def runtime_of(database: Database, model: Process) -> Callable[..., AbstractContextManager[tuple[Process, Any]]]:
+def runtime_of(
+    database: Database, model: Process, forked: Launch
+) -> Callable[..., AbstractContextManager[tuple[Process, Any]]]:
     """Runs a runtime with other agents on the workspace's schema or on a laptop's file; see make_token."""
 
     @contextmanager
@@ -324,7 +361,7 @@ def runtime_of(database: Database, model: Process) -> Callable[..., AbstractCont
         content = {name: list(entries) for name, entries in parts.items()}
         write_spec(folder, asked, *others, **content)
         laptop = {"AGENTOS_DATABASE_URL": f"sqlite:///{folder}/agentos.db", "AGENTOS_DATABASE_SCHEMA": ""}
-        process = start_runtime(folder, pod_environ(folder, database, **(laptop if sqlite else {})))
+        process = start_runtime(folder, pod_environ(folder, database, **(laptop if sqlite else {})), forked)
         process.wait_until("/readyz")
         yield process, make_token
         process.stop()
@@ -341,7 +378,7 @@ def client(runtime: Process) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def start(tmp_path: Path, database: Database, model: Process) -> Iterator[Callable[..., Process]]:
+def start(tmp_path: Path, database: Database, model: Process, launch: Launch) -> Iterator[Callable[..., Process]]:
     """Starts further runtimes on the same database, with another spec or environment where one is given."""
     started: list[Process] = []
 
@@ -357,7 +394,7 @@ def start(tmp_path: Path, database: Database, model: Process) -> Iterator[Callab
         parts = {"teams": teams, "workflows": workflows, "schedules": schedules, "knowledge": knowledge}
         content = {"limits": limits} | {name: list(entries) for name, entries in parts.items()}
         write_spec(tmp_path, *(agents or (agent(model.url),)), **content)
-        started.append(start_runtime(tmp_path, pod_environ(tmp_path, database, **environ)))
+        started.append(start_runtime(tmp_path, pod_environ(tmp_path, database, **environ), launch))
         return started[-1]
 
     yield begin

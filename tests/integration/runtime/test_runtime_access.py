@@ -25,6 +25,7 @@ from tests.integration.runtime.conftest import (
     PASSWORD,
     SECRET,
     Database,
+    Launch,
     Process,
     agent,
     pod_environ,
@@ -72,12 +73,17 @@ def key_server() -> Iterator[KeyServer]:
 
 @pytest.fixture(scope="module")
 def served(
-    tmp_path_factory: pytest.TempPathFactory, database: Database, model: Process, key_server: KeyServer
+    tmp_path_factory: pytest.TempPathFactory,
+    database: Database,
+    model: Process,
+    key_server: KeyServer,
+    forked: Launch,
 ) -> Iterator[Process]:
     """A runtime with a key set, a public key, a Control Plane and the generated secret."""
     folder = tmp_path_factory.mktemp("access")
     write_spec(folder, agent(model.url))
-    process = start_runtime(folder, environ(folder, database, f"http://localhost:{key_server.server_port}/jwks"))
+    jwks = f"http://localhost:{key_server.server_port}/jwks"
+    process = start_runtime(folder, environ(folder, database, jwks), forked)
     process.wait_until("/readyz")
     assert key_server.asked == 0
     yield process

@@ -15,8 +15,16 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.runtime.conftest import Launch, anew
+
 Start = Callable[..., Any]
 Agent = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def launch() -> Launch:
+    """Each start is a whole one, imports and all."""
+    return anew
 
 
 @pytest.mark.parametrize(

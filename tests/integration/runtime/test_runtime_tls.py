@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.apiserver import eventually
-from tests.integration.runtime.conftest import Database, Process, agent, pod_environ, start_runtime, write_spec
+from tests.integration.runtime.conftest import (
+    Database,
+    Launch,
+    Process,
+    agent,
+    pod_environ,
+    start_runtime,
+    write_spec,
+)
 
 if TYPE_CHECKING:
     from tests.servers import TlsPostgres
@@ -28,13 +36,14 @@ def url(database: Database, authority: Path, host: str = "localhost") -> str:
 
 
 @pytest.fixture
-def begin(tmp_path: Path, database: Database, model: Process) -> Iterator[Any]:
+def begin(tmp_path: Path, database: Database, model: Process, forked: Launch) -> Iterator[Any]:
     """Start a runtime with this URL."""
     started: list[Process] = []
 
     def begin(url: str) -> Process:
         write_spec(tmp_path, agent(model.url))
-        started.append(start_runtime(tmp_path, pod_environ(tmp_path, database, AGENTOS_DATABASE_URL=url)))
+        environ = pod_environ(tmp_path, database, AGENTOS_DATABASE_URL=url)
+        started.append(start_runtime(tmp_path, environ, forked))
         return started[-1]
 
     yield begin

@@ -1,12 +1,14 @@
-"""Operators without the second that Python takes to import one: a process that has imported it forks at each request.
+"""Operators and runtimes without the seconds that Python takes to import them: a process that has imported a program
+forks at each request.
 
-``python -m tests.faults.forks`` is started by ``Forks`` and ends with it. What is forked is a process like any other:
-it runs ``agentos_operator.__main__.run`` from its beginning, can be killed and stopped, and shares nothing.
+``python -m tests.forks PROGRAM MODULE...`` is started by ``Forks`` and ends with it. What is forked is a process like
+any other: it runs the program's entry point from its beginning, can be killed and stopped, and shares nothing.
 """
 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -16,25 +18,26 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kubernetes.aio.config import kube_config
-
 from tests.integration.apiserver import eventually
 
 Run = Callable[[Sequence[str]], int]
 
 
 class Forks:
-    """Starts operators."""
+    """Starts one program, such as ``agentos_operator.__main__:run``, with these modules imported already."""
 
-    def __init__(self) -> None:
-        command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "tests.faults.forks"]
-        self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, program: str, *modules: str) -> None:
+        command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "tests.forks", program, *modules]
+        # What a module reads from the environment when it is imported must be no test's.
+        bare = {"PATH": os.environ["PATH"]}
+        self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=bare)
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Forked:
-        """A process of the operator with these arguments, its output in ``log``."""
+        """A process of the program with these arguments and no other environment, its output in ``log``."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         log.touch()  # it may be killed before it opens it
+        log.with_suffix(".exit").unlink(missing_ok=True)
         order = {"arguments": [*arguments], "environment": dict(environment), "log": str(log)}
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
@@ -78,9 +81,11 @@ class Forked:
         self.send_signal(signal.SIGTERM)
 
 
-def _serve() -> None:
-    from agentos_operator.__main__ import run  # noqa: PLC0415 - what takes the second, and only this process needs it
-
+def _serve(program: str, *modules: str) -> None:
+    module, _, function = program.partition(":")
+    run: Run = getattr(importlib.import_module(module), function)
+    for each in modules:
+        importlib.import_module(each)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are not waited for
     for line in sys.stdin:
         if os.fork() == 0:
@@ -88,7 +93,7 @@ def _serve() -> None:
 
 
 def _keep(run: Run, order: dict[str, Any]) -> None:
-    """Stay beside the operator, and leave its exit code where ``Forked`` finds it."""
+    """Stay beside the process, and leave its exit code where ``Forked`` finds it."""
     _end_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
@@ -111,14 +116,10 @@ def _become(run: Run, order: dict[str, Any]) -> None:
         os.dup2(log.fileno(), 2)
     os.environ.clear()
     os.environ.update(order["environment"])
-    # Read from the environment when it was imported.
-    kube_config.KUBE_CONFIG_DEFAULT_LOCATION = os.environ["KUBECONFIG"]
-    try:
-        code = run(order["arguments"])
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
+    if kube_config := sys.modules.get("kubernetes.aio.config.kube_config"):
+        # Read from the environment when it was imported.
+        vars(kube_config)["KUBE_CONFIG_DEFAULT_LOCATION"] = os.environ["KUBECONFIG"]
+    sys.exit(run(order["arguments"]))
 
 
 def _end_with_parent() -> None:
@@ -127,4 +128,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(*sys.argv[1:])
