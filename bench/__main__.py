@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench import circumstances, first_answer, isolation_probe, operator_memory, results, rollouts, runtime
-from bench.catalog import FIGURES, PARTS, RECORDED, by_name, parts_of
+from bench.catalog import FIGURES, PARTS, RECORDED, SCALE_SIZES, by_name, parts_of
 from bench.results import Entry
 from bench.scale import measure as scale
 from local.steps import StepFailedError, say
@@ -34,7 +34,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
     rounds, name = options.rounds, options.cluster
     return {
         "runtime": lambda: runtime.measure(runtime.Plan(rounds, options.runs)),
-        "scale": lambda: scale.measure(scale.Plan()),
+        "scale": lambda: scale.measure(scale.Plan(tuple(options.sizes))),
         "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
         "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),
         "rollouts": lambda: rollouts.measure(rollouts.Plan(name)),
@@ -75,6 +75,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", help=f"figures, or parts ({', '.join(PARTS)}); all without any")
     parser.add_argument("--rounds", type=int, default=7, help="pairs of measurements (default: 7)")
     parser.add_argument("--runs", type=int, default=300, help="runs of each load (default: 300)")
+    sizes = ", ".join(map(str, SCALE_SIZES))
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=SCALE_SIZES,
+        help=f"workspaces of the fleets of scale (default: {sizes})",
+    )
     parser.add_argument("--rest", type=float, default=60.0, help="seconds of rest before the operator is weighed")
     parser.add_argument("--cluster", default="", help="local cluster to use; the one that is up, else one of its own")
     return parser
