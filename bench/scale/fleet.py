@@ -22,7 +22,7 @@ from agentos_operator.naming import FIELD_MANAGER, MANAGED_BY_LABEL
 from bench import workspace
 from bench.scale import statements, writes
 from bench.scale.client import Client, Watch, is_ready
-from bench.scale.world import USER, World
+from bench.scale.world import SYSTEM, USER, World
 
 IN_FLIGHT = 50
 """Workspaces that are applied at the same time, as one `kubectl apply` of a folder or a GitOps controller would; the
@@ -110,7 +110,8 @@ async def left(client: Client, place: World) -> dict[str, int]:
     """What there is of workspaces: objects by kind, roles and schemas; only what there is any of."""
     counts: dict[str, Any] = {}
     for kind in (*WATCHED, WORKSPACE, AGENT_DEPLOYMENT, CONFIG_MAP, SECRET, POD, CONTROLLER_REVISION):
-        counts[kind.kind] = len(await client.list(kind.path(None, None), _label(kind)))
+        found = await client.list(kind.path(None, None), _label(kind))
+        counts[kind.kind] = sum(each["metadata"].get("namespace") != SYSTEM for each in found)
     with place.database.connect("agentos") as connection:
         for what, query in (("role", _ROLES), ("schema", _SCHEMAS)):
             counts[what] = connection.execute(query).fetchall()[0][0]

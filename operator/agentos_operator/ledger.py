@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agentos_operator.echoes import Echoes
 from agentos_operator.resources.common import Object
 
 # Written by controllers into objects of ours as part of their own work.
 _CONTROLLER_ANNOTATIONS = ("deployment.kubernetes.io/",)
+_TELL_THEIR_STATUS = frozenset({"Deployment", "HTTPRoute", "Ingress", "HorizontalPodAutoscaler"})
+"""Kinds whose status is part of a resource of ours."""
 UNOWNED_FIELDS = ("apiVersion", "kind", "metadata", "status")
 """Parts of an object that are not ours to decide as a whole."""
 
@@ -44,6 +47,7 @@ class Ledger:
     def __init__(self) -> None:
         self._entries: dict[ChildRef, _Entry] = {}
         self._seen_meanwhile: dict[ChildRef, tuple[int, bytes]] = {}
+        self.echoes = Echoes()
         self.harmless: set[str] = set()
         """What the API server was seen to add to objects of ours by itself (``strangers.additions``)."""
 
@@ -71,16 +75,23 @@ class Ledger:
             _digest(desired), state, _version(applied), applied["metadata"]["uid"], _owner(desired)
         )
 
-    def observe(self, live: Object, *, deleted: bool) -> None:
-        """Compare an event about a child with what was applied; a difference makes the next apply happen."""
+    def observe(self, live: Object, *, deleted: bool) -> bool:
+        """Compare an event about a child with what was applied; a difference makes the next apply happen.
+
+        Returns whether it says anything that the last apply of it did not.
+        """
         reference = reference_of(live)
         if reference in self._seen_meanwhile and _version(live) > self._seen_meanwhile[reference][0]:
             self._seen_meanwhile[reference] = _version(live), b"" if deleted else _owned_state(live)
         entry = self._entries.get(reference)
-        if entry is None or _version(live) <= entry.version:
-            return
+        if entry is None:
+            return True
+        if _version(live) <= entry.version:
+            return False
         if deleted or _owned_state(live) != entry.live:
             del self._entries[reference]
+            return True
+        return reference.kind in _TELL_THEIR_STATUS or "deletionTimestamp" in live["metadata"]
 
     def miss(self, kind: str, namespace: str | None, name: str) -> tuple[str, str] | None:
         """Note that there is no such object, which makes the next apply happen.

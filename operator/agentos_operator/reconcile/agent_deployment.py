@@ -45,6 +45,8 @@ from agentos_operator.resources.agent_deployment import AgentDeployment, parse_a
 from agentos_operator.resources.common import Object, Owner, is_controlled_by
 from agentos_operator.workqueue import SETTLED, UNSETTLED, Again, Key
 
+_CONFIG_MAPS = "config maps of earlier specs"
+
 
 async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None:
     """Bring one AgentDeployment to what its spec says; None when there is none or it is on its way out."""
@@ -64,7 +66,7 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
     message = "The runtime answers at the address in status.url."
     conditions = build_conditions(aspects, message, deployment.meta.generation)
     try:
-        await write_status(context.kubernetes, body, conditions, fields, context.now())
+        await write_status(context, body, conditions, fields)
     finally:
         # It may be written without an answer, and then the next attempt sees no difference.
         _suspect_workspace(context, key, before=body.get("status", {}).get("conditions", ()), after=conditions)
@@ -207,11 +209,14 @@ async def _drop_old_config_maps(
 ) -> None:
     """Remove earlier specs once no pod is left that was started with one."""
     current = objects.config_map["metadata"]["name"]
+    if context.looks.recall(deployment.meta.uid, _CONFIG_MAPS, current):
+        return
     labels = deployment_labels(deployment.name, workspace)
     for config_map in await context.kubernetes.list(CONFIG_MAP, deployment.namespace, labels):
         metadata = config_map["metadata"]
         if metadata["name"] != current and is_controlled_by(config_map, deployment.meta.uid):
             await context.kubernetes.delete(CONFIG_MAP, metadata["name"], deployment.namespace, metadata["uid"])
+    context.looks.note(deployment.meta.uid, _CONFIG_MAPS, current, True)
 
 
 async def _version(context: Context, deployment: AgentDeployment) -> Object:

@@ -32,9 +32,10 @@ class Children:
         if self._ledger.is_current(desired):
             return False
         self._ledger.begin(desired)
-        live = await self._find_own(desired)
-        applied = await (self._kubernetes.apply(desired) if live is None else self._change(desired, live))
-        self._ledger.record(desired, applied)
+        with self._ledger.echoes.writing(desired):
+            live = await self._find_own(desired)
+            applied = await (self._kubernetes.apply(desired) if live is None else self._change(desired, live))
+            self._ledger.record(desired, applied)
         changed = live is None or live["metadata"]["resourceVersion"] != applied["metadata"]["resourceVersion"]
         if changed:
             self.changed.add(desired["kind"])

@@ -191,7 +191,8 @@ async def _enter(context: Context, children: Children, objects: WorkspaceObjects
     if not context.ledger.is_current(objects.namespace):
         # Ownership, or the permission to adopt, was checked by ``_foreign_namespace`` in this same attempt.
         context.ledger.begin(objects.namespace)
-        context.ledger.record(objects.namespace, await context.kubernetes.apply(objects.namespace))
+        with context.ledger.echoes.writing(objects.namespace):
+            context.ledger.record(objects.namespace, await context.kubernetes.apply(objects.namespace))
     if await children.apply(objects.role_binding):
         await _wait_for_rights(context, namespace)
     return held(NAMESPACE_READY, f"Namespace {namespace} is ready.")
@@ -210,7 +211,7 @@ async def _wait_for_rights(context: Context, namespace: str) -> None:
 
 async def _furnish(context: Context, children: Children, workspace: Workspace, objects: WorkspaceObjects) -> Aspect:
     await children.apply_all(objects.inside)
-    await ensure_members(context.kubernetes, children, workspace, objects.member_bindings)
+    await ensure_members(context, children, workspace, objects.member_bindings)
     return held(NAMESPACE_READY, f"Namespace {workspace.namespace} is isolated and has its quota.")
 
 
@@ -245,7 +246,7 @@ async def _tell(context: Context, body: Object, workspace: Workspace, conditions
     uid = workspace.meta.uid
     owed = uid in context.owed
     context.owed.add(uid)
-    if await write_status(context.kubernetes, body, conditions, fields, context.now()) or owed:
+    if await write_status(context, body, conditions, fields) or owed:
         await _wake_deployments(context, workspace)
     context.owed.discard(uid)
 
