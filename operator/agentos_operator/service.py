@@ -118,6 +118,7 @@ class Operator:
 
     def child_changed(self, body: Object, *, deleted: bool) -> None:
         """A child was added, changed or deleted. What it says about its owner tells whom to look at, nothing more."""
+        self._context.ledger.keep(body, deleted=deleted)
         news = self._context.ledger.observe(body, deleted=deleted)
         self._context.other_routes.observe(body, deleted=deleted)
         if not self._context.autoscalers.observe(body, deleted=deleted) or not news:

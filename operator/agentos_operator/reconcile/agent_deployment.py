@@ -140,7 +140,7 @@ async def _run(
     route = await attempt(ROUTE_READY, _route(context, children, deployment, found, objects))
     if workload.holds:
         await _drop_old_config_maps(context, deployment, found.workspace, objects)
-    live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
+    live = await children.known_state(objects.deployment)
     scaling = await Scaling(context, children, deployment, objects.autoscaler).aspects(live, found.body)
     history, revision = await keep_history(context, children, deployment, found.workspace)
     fields = {**_fields(context, deployment, live), **revision, **await _version(context, deployment)}
@@ -192,7 +192,7 @@ async def _apply_workload(
     first = (objects.config_map, objects.deployment)
     await children.apply_all(first if suspension is None else reversed(first))
     await children.apply_all((objects.service, objects.disruption_budget))
-    live = await context.kubernetes.get(DEPLOYMENT, deployment.name, deployment.namespace)
+    live = await children.state(objects.deployment)
     if scaled is not None:
         live = scaled.as_far_as_observed(live, children.changed)
     fewest = deployment.autoscaling.min_replicas if deployment.autoscaling else None

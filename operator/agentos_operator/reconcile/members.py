@@ -24,7 +24,11 @@ async def ensure_members(
 
 
 async def _only(context: Context, children: Children, workspace: Workspace, wanted: frozenset[str]) -> None:
+    # Without a selector: a binding that grants something does so without labels too.
+    found = {
+        each["metadata"]["name"]: each for each in await context.kubernetes.list(ROLE_BINDING, workspace.namespace, {})
+    }
     for name in map(member_binding, MEMBER_ROLES):
-        live = await children.look(ROLE_BINDING, name, workspace.namespace)
+        live = children.take_note(ROLE_BINDING, name, workspace.namespace, found.get(name))
         if live and name not in wanted:
             await context.kubernetes.delete(ROLE_BINDING, name, workspace.namespace, live["metadata"]["uid"])

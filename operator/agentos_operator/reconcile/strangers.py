@@ -13,6 +13,7 @@ import json
 from typing import Any
 
 from agentos_operator.ledger import UNOWNED_FIELDS
+from agentos_operator.naming import FIELD_MANAGER
 from agentos_operator.resources.common import Object
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -34,6 +35,42 @@ def additions(desired: Object, live: Object) -> str:
         extra.get("spec", {}).pop(field, None)
     text = json.dumps([desired["kind"], extra], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def is_contained(desired: Object, live: Object) -> bool:
+    """Whether ``live`` has all that ``desired`` says, and no label or annotation that we sent before and omit now.
+
+    What else was ours and is not said any more shows in ``additions``.
+    """
+    wanted, found = desired["metadata"], live["metadata"]
+    sent = next((each for each in found.get("managedFields", ()) if _is_ours(each)), None)
+    return (
+        sent is not None
+        and _within(owned_part(desired), owned_part(live))
+        and wanted.get("ownerReferences", []) == found.get("ownerReferences", [])
+        and all(
+            _within(wanted.get(part, {}), found.get(part, {})) and _sent(sent, part) <= wanted.get(part, {}).keys()
+            for part in ("labels", "annotations")
+        )
+    )
+
+
+def _is_ours(entry: Object) -> bool:
+    return entry["manager"] == FIELD_MANAGER and entry["operation"] == "Apply" and not entry.get("subresource")
+
+
+def _sent(entry: Object, part: str) -> set[str]:
+    """Keys of labels or annotations that an entry of managedFields says were sent."""
+    fields = entry.get("fieldsV1", {}).get("f:metadata", {}).get(f"f:{part}", {})
+    return {key.removeprefix("f:") for key in fields if key != "."}
+
+
+def _within(desired: Any, live: Any) -> bool:
+    if isinstance(desired, dict) and isinstance(live, dict):
+        return all(key in live and _within(value, live[key]) for key, value in desired.items())
+    if isinstance(desired, list) and isinstance(live, list):
+        return len(desired) == len(live) and all(map(_within, desired, live))
+    return bool(desired == live)
 
 
 def replacement(desired: Object, live: Object) -> list[Object]:
