@@ -31,7 +31,7 @@ test: .venv/ready  ## All tests, on servers of their own; ARGS="tests/unit -n 0"
 
 faults: .venv/ready  ## Kill, refuse and mislead the operator at every call; ARGS="-k delete" for some, docs/faults.md
 	@$(RUN) -m local prepare agentos-postgres
-	@$(RUN) -m pytest tests/faults -n 0 -v --tb=short --faults=all $(ARGS)
+	@$(RUN) -m pytest tests/faults -n 0 -v --tb=short --faults=all $(ARGS); came=$$?; $(RUN) -m bench report; exit $$came
 
 lint: .venv/ready  ## Style, types, import rules, and that generated files are current
 	$(RUN) -m ruff check .

@@ -1,4 +1,5 @@
-"""`python -m bench [names]` measures; `python -m bench record NAME VALUE UNIT` keeps a figure somebody else timed."""
+"""`python -m bench [names]` measures, `python -m bench record NAME VALUE UNIT` keeps a figure somebody else timed;
+`python -m bench report` writes docs/reports anew, which the others do too."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 
 from bench import circumstances, first_answer, isolation_probe, operator_memory, results, rollouts, runtime
 from bench.catalog import FIGURES, PARTS, RECORDED, SCALE_SIZES, by_name, parts_of
+from bench.report import write as report
 from bench.results import Entry
 from bench.scale import measure as scale
 from local.steps import StepFailedError, say
@@ -21,6 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["record"]:
         return _record(words[1:])
+    if words == ["report"]:
+        report.write()
+        return 0
     options = _parser().parse_args(words)
     try:
         parts = parts_of(options.names)
@@ -52,6 +57,7 @@ def _measure(part: str, measure: Callable[[], Measured]) -> int:
         return 1
     results.save(entries)
     results.save_details(part, details)
+    report.write()
     for one in entries:
         print(results.describe(one))
     return 0
@@ -66,6 +72,7 @@ def _record(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     one = results.entry(by_name(options.name), options.value, None, circumstances.now())
     results.save([one])
+    report.write()
     print(results.describe(one))
     return 0
 

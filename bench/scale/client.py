@@ -182,4 +182,4 @@ def is_available(deployment: Object) -> bool:
     """What `kubectl rollout status` waits for."""
     status = deployment.get("status", {})
     observed = status.get("observedGeneration") == deployment["metadata"]["generation"]
-    return observed and status.get("availableReplicas", 0) == deployment["spec"]["replicas"]
+    return bool(observed and status.get("availableReplicas", 0) == deployment["spec"]["replicas"])
