@@ -38,20 +38,15 @@ def additions(desired: Object, live: Object) -> str:
 
 
 def is_contained(desired: Object, live: Object) -> bool:
-    """Whether ``live`` has all that ``desired`` says, and no label or annotation that we sent before and omit now.
-
-    What else was ours and is not said any more shows in ``additions``.
-    """
+    """Whether ``live`` has all that ``desired`` says, and we own no field of it that is not said any more."""
     wanted, found = desired["metadata"], live["metadata"]
-    sent = next((each for each in found.get("managedFields", ()) if _is_ours(each)), None)
+    ours = next((each for each in found.get("managedFields", ()) if _is_ours(each)), None)
     return (
-        sent is not None
+        ours is not None
         and _within(owned_part(desired), owned_part(live))
         and wanted.get("ownerReferences", []) == found.get("ownerReferences", [])
-        and all(
-            _within(wanted.get(part, {}), found.get(part, {})) and _sent(sent, part) <= wanted.get(part, {}).keys()
-            for part in ("labels", "annotations")
-        )
+        and all(_within(wanted.get(part, {}), found.get(part, {})) for part in ("labels", "annotations"))
+        and _says(ours.get("fieldsV1", {}), desired)
     )
 
 
@@ -59,10 +54,30 @@ def _is_ours(entry: Object) -> bool:
     return entry["manager"] == FIELD_MANAGER and entry["operation"] == "Apply" and not entry.get("subresource")
 
 
-def _sent(entry: Object, part: str) -> set[str]:
-    """Keys of labels or annotations that an entry of managedFields says were sent."""
-    fields = entry.get("fieldsV1", {}).get("f:metadata", {}).get(f"f:{part}", {})
-    return {key.removeprefix("f:") for key in fields if key != "."}
+def _says(fields: Object, desired: Any) -> bool:
+    """Whether ``desired`` has every field of a set as managedFields writes it.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/#System, ``fieldsV1``
+    """
+    for key, inner in fields.items():
+        kind, _, name = key.partition(":")
+        if kind == "f":
+            if not isinstance(desired, dict) or name not in desired:
+                return False
+            part = desired[name]
+        elif kind == "k":
+            part = _item(desired, json.loads(name))
+        else:
+            continue  # the object itself, or a value of a set, which ``_within`` has compared
+        if part is None or not _says(inner, part):
+            return False
+    return True
+
+
+def _item(items: Any, keys: Object) -> Any:
+    """The item of a list with ``keys``, which the API server completes with defaults."""
+    found = (each for each in items if all(each.get(key, value) == value for key, value in keys.items()))
+    return next(found, None) if isinstance(items, list) else None
 
 
 def _within(desired: Any, live: Any) -> bool:
