@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -66,7 +66,8 @@ class Client(AbstractAsyncContextManager["Client"]):
         return await self._send("GET", path, {})
 
     async def watch(self, path: str, see: See, opened: Callable[[], None]) -> None:
-        """Call `see` with the type and the object of every event until cancelled; `opened` when it listens."""
+        """Call `see` with the type and the object of every event until the API server ends that; `opened` when it
+        listens. A busy one ends watches that it cannot serve in time."""
         query, timeout = {"watch": "1", "resourceVersion": "0"}, aiohttp.ClientTimeout(total=None)
         # 429: the API server has only just been told of the kind, and says so for a moment.
         while (answer := await self._http.get(path, params=query, timeout=timeout)).status == 429:
@@ -80,8 +81,9 @@ class Client(AbstractAsyncContextManager["Client"]):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        return
                     see(event["type"], event["object"])
-        raise StepFailedError(f"the watch of {path} ended", ADVICE)
 
     async def _send(
         self,
@@ -111,22 +113,33 @@ class Watch:
         self._times: dict[str, float] = {}
         self._generations: dict[str, int] = {}
         self._gone: dict[str, float] = {}
+        self._seen: set[str] = set()
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Watch:
         opened = asyncio.Event()
-        self._task = asyncio.create_task(self._client.watch(self._path, self._see, opened.set))
+        self._task = asyncio.create_task(self._follow(opened))
         await opened.wait()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._task.cancel()
 
+    async def _follow(self, opened: asyncio.Event) -> None:
+        """Watch, again and again; what went between two watches is told by none."""
+        while True:
+            with suppress(aiohttp.ClientPayloadError):
+                await self._client.watch(self._path, self._see, opened.set)
+            there = {_name(item) for item in await self._client.list(self._path)}
+            now = asyncio.get_running_loop().time()
+            for name in self._seen - there:
+                self._gone.setdefault(name, now)
+                self._times.pop(name, None)
+            self._news.set()
+
     def _see(self, event: str, item: Object) -> None:
-        if event not in ("ADDED", "MODIFIED", "DELETED"):
-            raise StepFailedError(f"the watch of {self._path} ended: {item.get('message')}", ADVICE)
-        metadata, now = item["metadata"], asyncio.get_running_loop().time()
-        name = metadata.get("namespace") or metadata["name"]
+        metadata, now, name = item["metadata"], asyncio.get_running_loop().time(), _name(item)
+        self._seen.add(name)
         if event == "DELETED":
             self._times.pop(name, None)
             self._gone[name] = now
@@ -170,6 +183,10 @@ class Watch:
             late = sorted(missing())
             why = f"{len(late)} were {what} after {seconds:.0f} s, such as {late[0]}"
             raise StepFailedError(why, ADVICE) from error
+
+
+def _name(item: Object) -> str:
+    return str(item["metadata"].get("namespace") or item["metadata"]["name"])
 
 
 def is_ready(item: Object) -> bool:
