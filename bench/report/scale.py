@@ -9,6 +9,8 @@ from bench.report.plot import Line, Plot, draw
 from bench.report.tables import circumstances, table
 
 Details = Mapping[str, Any]
+MANY = 10_000
+"""Workspaces that were not tried, only calculated."""
 HEAD = """\
 # Fleets of workspaces
 
@@ -36,6 +38,7 @@ def page(details: Details) -> str:
         _whole(sizes),
         "![Resident memory of the operator](scale-memory.svg)\n",
         *_largest(sizes),
+        *_slopes(sizes),
     ]
     return "\n".join(parts)
 
@@ -131,3 +134,23 @@ def _largest(sizes: Mapping[int, Any]) -> list[str]:
         ("One workspace changed, slowest", f"{changes[-1]:.2f} s"),
     ]
     return [f"## With {size:,} in place\n", table(("What", "Measured"), rows)]
+
+
+def _slopes(sizes: Mapping[int, Any]) -> list[str]:
+    """What one more workspace costs between the two largest fleets, and where the line is at MANY."""
+    if len(sizes) < 2:
+        return []
+    (few, small), (many, large) = sorted(sizes.items())[-2:]
+    rows = []
+    for name, key, unit in (
+        ("Memory at rest", "rss_mb", "MB"),
+        ("All Ready", "seconds", "s"),
+        ("Removed", "removed_s", "s"),
+    ):
+        slope = (large[key] - small[key]) / (many - few)
+        rows.append((name, f"{slope * 1000:.4g} {unit}", f"{large[key] + slope * (MANY - many):,.0f} {unit}"))
+    settled = large["restart"]["seconds"] * MANY / many
+    rows.append(("Settled after a restart", f"{settled * 1000 / MANY:.4g} s", f"{settled:,.0f} s"))
+    rows.append(("CPU at rest", "", f"{large['rest']['cpu_percent'] * MANY / many:.1f} % of a core"))
+    head = ("What", "Each 1,000 more", f"Straight on to {MANY:,}, one operator")
+    return [f"## The slope from {few:,} to {many:,}\n", table(head, rows)]

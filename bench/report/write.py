@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.report import faults, figures, scale
+from bench.report import faults, figures, readme, scale
 from bench.results import FOLDER
 from local.paths import CHECKOUT
 
 REPORTS = CHECKOUT / "docs" / "reports"
+README = CHECKOUT / "README.md"
 
 
 def files(results: Path = FOLDER) -> dict[str, str]:
@@ -27,11 +28,19 @@ def files(results: Path = FOLDER) -> dict[str, str]:
     return found
 
 
+def introduction(results: Path = FOLDER) -> str:
+    """README.md with the figures of `results`."""
+    entries = _read(results / "latest.json") or []
+    return readme.with_figures(README.read_text(), entries, files(results))
+
+
 def write(results: Path = FOLDER, reports: Path = REPORTS) -> None:
-    """Write all of them."""
+    """Write all of them, and the README's figures."""
     reports.mkdir(parents=True, exist_ok=True)
     for name, text in files(results).items():
         (reports / name).write_text(text)
+    if reports == REPORTS:
+        README.write_text(introduction())
 
 
 def _read(path: Path) -> Any:
