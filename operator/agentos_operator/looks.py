@@ -22,9 +22,16 @@ class Looks:
     _found: dict[str, dict[str, tuple[Hashable, Any, float]]] = field(default_factory=dict)
 
     def recall(self, uid: str, what: str, wanted: Hashable) -> Any:
-        """What the last look found, if it was for ``wanted`` and not long ago; else None."""
+        """What the last look found, if it was for ``wanted`` and not long ago; else None.
+
+        To ask for something else ends belief for good: what was wanted in between may have left something, also when
+        the first wish comes back.
+        """
         known = self._found.get(uid, {}).get(what)
-        if known is None or known[0] != wanted or self.monotonic() >= known[2]:
+        if known is None:
+            return None
+        if known[0] != wanted or self.monotonic() >= known[2]:
+            del self._found[uid][what]
             return None
         return known[1]
 

@@ -134,11 +134,12 @@ async def _run(
     server = context.settings.server(found.body["spec"]["database"]["server"])
     if server and server.ca_file:
         objects = deployment_with_database_ca(objects)
+    alone = context.looks.recall(deployment.meta.uid, _CONFIG_MAPS, objects.config_map["metadata"]["name"])
     aspect_type = SUSPENDED if found.suspended else AVAILABLE
     step = _apply_workload(context, children, deployment, objects, found.suspension, scaled)
     workload = await attempt(aspect_type, step)
     route = await attempt(ROUTE_READY, _route(context, children, deployment, found, objects))
-    if workload.holds:
+    if workload.holds and not alone:
         await _drop_old_config_maps(context, deployment, found.workspace, objects)
     live = await children.known_state(objects.deployment)
     scaling = await Scaling(context, children, deployment, objects.autoscaler).aspects(live, found.body)
@@ -209,8 +210,6 @@ async def _drop_old_config_maps(
 ) -> None:
     """Remove earlier specs once no pod is left that was started with one."""
     current = objects.config_map["metadata"]["name"]
-    if context.looks.recall(deployment.meta.uid, _CONFIG_MAPS, current):
-        return
     labels = deployment_labels(deployment.name, workspace)
     for config_map in await context.kubernetes.list(CONFIG_MAP, deployment.namespace, labels):
         metadata = config_map["metadata"]

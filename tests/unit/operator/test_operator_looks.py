@@ -51,3 +51,8 @@ def test_a_look_is_not_believed_for_ever(looks: Looks, clock: Clock) -> None:
 def test_what_was_cast_doubt_on_is_looked_at_again(looks: Looks) -> None:
     looks.forget("u")
     assert looks.recall("u", "history", "support-1") is None
+
+
+def test_a_wish_that_comes_back_after_another_needs_another_look(looks: Looks) -> None:
+    looks.recall("u", "history", "support-2")
+    assert looks.recall("u", "history", "support-1") is None
