@@ -33,7 +33,7 @@ test: .venv/ready  ## All tests, on servers of their own; ARGS="tests/unit -n 0"
 
 faults: .venv/ready  ## Kill, refuse and mislead the operator at every call; ARGS="-k delete" for some, docs/faults.md
 	@$(RUN) -m local prepare agentos-postgres
-	@$(RUN) -m pytest tests/faults -n 0 -v --tb=short --faults=all $(ARGS)
+	@$(RUN) -m pytest tests/faults -n 0 -v --tb=short --faults=all $(ARGS); came=$$?; $(RUN) -m bench report; exit $$came
 
 generated: .venv/ready  ## Specs made up from the schemas, and where they lead; ARGS="--generated=100", docs/generated.md
 	@$(RUN) -m local prepare agentos-postgres

@@ -1,4 +1,5 @@
-"""`python -m bench [names]` measures; `python -m bench record NAME VALUE UNIT` keeps a figure somebody else timed."""
+"""`python -m bench [names]` measures, `python -m bench record NAME VALUE UNIT` keeps a figure somebody else timed;
+`python -m bench report` writes docs/reports anew, which the others do too."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from bench import (
     runtime_events,
     upgrades,
 )
-from bench.catalog import FIGURES, PARTS, RECORDED, by_name, parts_of
+from bench.catalog import FIGURES, PARTS, RECORDED, SCALE_SIZES, by_name, parts_of
+from bench.report import write as report
 from bench.results import Entry
 from bench.scale import measure as scale
 from local.steps import StepFailedError, say
@@ -31,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["record"]:
         return _record(words[1:])
+    if words == ["report"]:
+        report.write()
+        return 0
     options = _parser().parse_args(words)
     try:
         parts = parts_of(options.names)
@@ -45,7 +50,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
     return {
         "runtime": lambda: runtime.measure(runtime.Plan(rounds, options.runs)),
         "events": lambda: runtime_events.measure(runtime_events.Plan(rounds, options.runs)),
-        "scale": lambda: scale.measure(scale.Plan()),
+        "scale": lambda: scale.measure(scale.Plan(tuple(options.sizes))),
         "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
         "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),
         "rollouts": lambda: rollouts.measure(rollouts.Plan(name)),
@@ -64,6 +69,7 @@ def _measure(part: str, measure: Callable[[], Measured]) -> int:
         return 1
     results.save(entries)
     results.save_details(part, details)
+    report.write()
     for one in entries:
         print(results.describe(one))
     return 0
@@ -78,6 +84,7 @@ def _record(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     one = results.entry(by_name(options.name), options.value, None, circumstances.now())
     results.save([one])
+    report.write()
     print(results.describe(one))
     return 0
 
@@ -87,6 +94,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", help=f"figures, or parts ({', '.join(PARTS)}); all without any")
     parser.add_argument("--rounds", type=int, default=7, help="pairs of measurements (default: 7)")
     parser.add_argument("--runs", type=int, default=300, help="runs of each load (default: 300)")
+    sizes = ", ".join(map(str, SCALE_SIZES))
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=SCALE_SIZES,
+        help=f"workspaces of the fleets of scale (default: {sizes})",
+    )
     parser.add_argument("--rest", type=float, default=60.0, help="seconds of rest before the operator is weighed")
     parser.add_argument("--earlier", default="", help="commit that an upgrade begins with (default: the newest tag)")
     parser.add_argument("--cluster", default="", help="local cluster to use; the one that is up, else one of its own")

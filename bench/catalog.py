@@ -17,6 +17,24 @@ class Figure:
     """The part of the bench that measures it; `recorded` ones are timed by whoever runs the command."""
 
 
+SCALE_SIZES = (10, 100, 1000)
+"""Workspaces of the fleets of a whole run."""
+
+
+def _of_size(size: int) -> tuple[Figure, ...]:
+    """What is measured of every fleet; the goals are those of the largest."""
+    largest = size == max(SCALE_SIZES)
+    return (
+        Figure(f"scale-{size}-ready", "s", "<= 2 x baseline" if largest else "", "scale"),
+        Figure(f"scale-{size}-memory", "MB", "< 200 MB" if largest else "", "scale"),
+        Figure(f"scale-{size}-cpu", "ms/workspace", "", "scale"),
+        Figure(f"scale-{size}-calls", "calls/workspace", "", "scale"),
+        Figure(f"scale-{size}-sql", "statements/workspace", "", "scale"),
+        Figure(f"scale-{size}-removed", "s", "", "scale"),
+        Figure(f"scale-{size}-left", "things", "= 0 things", "scale"),
+    )
+
+
 FIGURES = (
     Figure("apply-to-first-answer", "s", "<= 1.0 x baseline", "first-answer"),
     Figure("runtime-throughput", "requests/s", ">= 0.95 x baseline", "runtime"),
@@ -34,10 +52,13 @@ FIGURES = (
     Figure("workspace-sql-created", "statements", "", "scale"),
     Figure("workspace-sql-verified", "statements", "", "scale"),
     Figure("workspace-sql-dropped", "statements", "", "scale"),
-    Figure("scale-200-ready", "s", "", "scale"),
-    Figure("scale-200-memory", "MB", "< 200 MB", "scale"),
-    Figure("scale-200-steady-writes", "writes/min", "<= 0 writes/min", "scale"),
-    Figure("scale-200-steady-cpu", "% of a core", "< 2 %", "scale"),
+    *(figure for size in SCALE_SIZES for figure in _of_size(size)),
+    Figure("steady-writes", "writes/min", "<= 0 writes/min", "scale"),
+    Figure("steady-cpu", "% of a core", "< 2 %", "scale"),
+    Figure("restart-settle", "s", "< 15 s", "scale"),
+    Figure("restart-writes", "objects", "= 0 objects", "scale"),
+    Figure("one-change-p50", "s", "", "scale"),
+    Figure("one-change-p95", "s", "< 2 s", "scale"),
     Figure("isolation-probe-seconds", "s", "", "isolation"),
     Figure("isolation-probe-cpu", "s", "", "isolation"),
     Figure("make-up-cold", "s", "", "recorded"),

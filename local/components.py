@@ -2,6 +2,7 @@
 `local.cluster` on the usual ports inside a machine.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,17 @@ class ControlPlane:
         return self.folder / "kubeconfigs" / f"{name}.yaml"
 
 
-AUDIT_POLICY: dict[str, Any] = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [{"level": "Metadata", "verbs": ["create", "update", "patch", "delete", "deletecollection"]}],
-}
-"""Writes, without what was written."""
+def audit_policy(users: Sequence[str] = ()) -> dict[str, Any]:
+    """Writes, without what was written; of `users` also what they read."""
+    everything = [{"level": "Metadata", "users": list(users)}] if users else []
+    writes = {"level": "Metadata", "verbs": ["create", "update", "patch", "delete", "deletecollection"]}
+    return {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [*everything, writes],
+    }
+
 
 _WITHOUT_PODS = (
     "namespace-controller,garbage-collector-controller,resourcequota-controller,serviceaccount-controller,"
@@ -118,7 +123,12 @@ def apiserver(plane: ControlPlane) -> list[str]:
         "--shutdown-delay-duration=0s",
         "--profiling=false",
         *(
-            [f"--audit-policy-file={plane.audit_policy}", f"--audit-log-path={plane.audit_log}"]
+            [
+                f"--audit-policy-file={plane.audit_policy}",
+                f"--audit-log-path={plane.audit_log}",
+                # Readers keep their place in it: at 100 MB, the default, it would begin anew.
+                "--audit-log-maxsize=20000",
+            ]
             if plane.audited
             else []
         ),

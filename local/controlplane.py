@@ -18,7 +18,7 @@ from pathlib import Path
 
 from local import components, debian, paths, toolchain
 from local.api import Api
-from local.components import AUDIT_POLICY, ControlPlane
+from local.components import ControlPlane, audit_policy
 from local.pki import CLIENTS, Authority, Identity
 from local.steps import tail, wait_until
 
@@ -26,11 +26,11 @@ ADVICE = "Look into the quoted log; free memory and disk space are the usual sus
 
 
 @contextmanager
-def running(*, pods: bool = False, audited: bool = False) -> Iterator[ControlPlane]:
+def running(*, pods: bool = False, audited: bool = False, reads_of: Sequence[str] = ()) -> Iterator[ControlPlane]:
     """Start a control plane, hand it out when it is ready, and leave nothing behind.
 
     With `pods` it has a scheduler and all controllers, for nodes that the caller brings. If `audited`, it
-    notes every write in `audit_log`.
+    notes every write in `audit_log`, and what the users `reads_of` read.
     """
     debian.ensure(debian.CONTROL_PLANE)
     binaries = toolchain.ensure(("kube-apiserver", "kube-controller-manager", *(("kube-scheduler",) if pods else ())))
@@ -39,7 +39,7 @@ def running(*, pods: bool = False, audited: bool = False) -> Iterator[ControlPla
         server, etcd, peer, manager = free_ports(4)
         plane = ControlPlane(binaries, folder, "127.0.0.1", server, etcd, peer, manager, pods, audited)
         if audited:
-            plane.audit_policy.write_text(json.dumps(AUDIT_POLICY))
+            plane.audit_policy.write_text(json.dumps(audit_policy(reads_of)))
         make_credentials(plane, ("127.0.0.1", "localhost"))
         stack.enter_context(_process("etcd", components.etcd(plane), folder))
         stack.enter_context(_process("kube-apiserver", components.apiserver(plane), folder))

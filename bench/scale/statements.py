@@ -7,7 +7,7 @@ from psycopg import sql
 from local.postgres import PostgresProcess
 from local.steps import StepFailedError
 
-SETTINGS = {"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.max": "50000"}
+SETTINGS = {"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.max": "200000"}
 """A server that counts (https://www.postgresql.org/docs/17/pgstatstatements.html), and forgets none of a part's
 statements: those that name a schema or a role differ for each workspace."""
 _COUNT = "SELECT coalesce(sum(calls), 0), (SELECT dealloc FROM pg_stat_statements_info) FROM pg_stat_statements"

@@ -36,25 +36,28 @@ _GATEWAY_API = ("sigs.k8s.io/gateway-api", "v1.6.1")
 
 @dataclass(frozen=True)
 class World:
-    """A cluster without real pods, a PostgreSQL, and an operator that works on both."""
+    """A cluster without real pods, a PostgreSQL, and an operator for both."""
 
     kubeconfig: Path
     """The administrator's."""
     operator: Program
+    """With the chart's configuration and the chart's rights; not started."""
+    config: Path
+    """Its configuration."""
+    metrics: int
+    """The port on loopback where it tells its metrics."""
     database: PostgresProcess
-    log: Path
-    """The operator's."""
     audit: Path
-    """Who wrote what, as the API server notes it."""
+    """Who wrote what, and what the operator asked for, as the API server notes it."""
 
 
 @contextmanager
 def running() -> Iterator[World]:
-    """Start everything, hand it out when the operator leads, leave nothing behind."""
+    """Start everything but the operator, hand it out, leave nothing behind."""
     binaries = toolchain.ensure(("kubectl", "helm", "kwok"))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentos-scale-")))
-        plane = stack.enter_context(controlplane.running(pods=True, audited=True))
+        plane = stack.enter_context(controlplane.running(pods=True, audited=True, reads_of=(USER,)))
         admin = plane.kubeconfig("admin")
         database = stack.enter_context(postgres.running(17, {"max_connections": "200", **statements.SETTINGS}))
         _make_database(database)
@@ -64,10 +67,10 @@ def running() -> Iterator[World]:
         kwok = nodes.command(binaries["kwok"], admin, folder)
         stack.enter_context(_background(kwok, folder / "kwok.log"))
         _wait_for_nodes(admin, folder / "kwok.log")
-        operator = _operator(binaries, admin, folder, database)
-        operator.start()
+        config, metrics = _configure(binaries, admin, folder, database), free_ports(1)[0]
+        operator = _operator(_kubeconfig(binaries, admin, folder), config, metrics)
         stack.callback(operator.stop)
-        yield World(admin, operator, database, operator.log, plane.audit_log)
+        yield World(admin, operator, config, metrics, database, plane.audit_log)
 
 
 def _make_database(database: PostgresProcess) -> None:
@@ -98,8 +101,8 @@ def _background(command: Sequence[str], log: Path) -> Iterator[None]:
         process.wait()
 
 
-def _operator(binaries: dict[str, Path], admin: Path, folder: Path, database: PostgresProcess) -> Program:
-    """The operator with the chart's configuration and the chart's rights, nothing more."""
+def _configure(binaries: dict[str, Path], admin: Path, folder: Path, database: PostgresProcess) -> Path:
+    """The operator's rights in the cluster and its configuration: the chart's, nothing more."""
     _apply(binaries, admin, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}])
     chart = _chart(binaries["helm"], database.port)
     kinds = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount")
@@ -110,15 +113,22 @@ def _operator(binaries: dict[str, Path], admin: Path, folder: Path, database: Po
     (credentials / "password").write_text(_PASSWORD)
     config = _config(chart)
     config["database"]["credentialsDir"] = str(folder / "servers")
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def _operator(kubeconfig: Path, config: Path, metrics: int) -> Program:
     (port,) = free_ports(1)
+    liveness = f"http://127.0.0.1:{port}/healthz"
+    arguments = ("--config", str(config), "--liveness", liveness, "--metrics-port", str(metrics))
     return Program(
         "the operator",
-        ("agentos_operator", "--config", str(folder / "config.yaml"), "--liveness", f"http://127.0.0.1:{port}/healthz"),
-        {"KUBECONFIG": str(_kubeconfig(binaries, admin, folder)), "POD_NAME": "bench"},
+        ("agentos_operator", *arguments),
+        {"KUBECONFIG": str(kubeconfig), "POD_NAME": "bench"},
         port,
         "/healthz",
-        folder / "operator.log",
+        config.with_name("operator.log"),
     )
 
 

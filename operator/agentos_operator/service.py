@@ -11,8 +11,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WORKSPACE
+from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, ROLE_BINDING, WORKSPACE
 from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.clients.postgres import PostgresServer
 from agentos_operator.errors import ApiError
@@ -105,20 +106,32 @@ class Operator:
 
     def resource_changed(self, body: Object, *, deleted: bool = False) -> None:
         """A Workspace or an AgentDeployment was added, changed or deleted."""
-        metadata = body["metadata"]
+        metadata, ledger = body["metadata"], self._context.ledger
         self.metrics.observe(body, deleted=deleted)
         if body["kind"] == AGENT_DEPLOYMENT.kind:
             self._context.hosts.observe(body, deleted=deleted)
         else:
             self._context.hosts.observe_workspace(body, deleted=deleted)
-        self._queue.mark(Key(body["kind"], metadata.get("namespace"), metadata["name"]))
+        if deleted:
+            ledger.echoes.forget(metadata["uid"])
+            self._context.looks.forget(metadata["uid"])
+        if deleted or not ledger.echoes.is_one(body):
+            self._queue.mark(Key(body["kind"], metadata.get("namespace"), metadata["name"]))
+
+    async def until_written(self, body: Mapping[str, Any]) -> None:
+        """An event about what is being written at this moment can be judged only when the answer is there."""
+        await self._context.ledger.echoes.until_written(body)
 
     def child_changed(self, body: Object, *, deleted: bool) -> None:
         """A child was added, changed or deleted. What it says about its owner tells whom to look at, nothing more."""
-        self._context.ledger.observe(body, deleted=deleted)
+        self._context.ledger.keep(body, deleted=deleted)
+        news = self._context.ledger.observe(body, deleted=deleted)
         self._context.other_routes.observe(body, deleted=deleted)
-        if not self._context.autoscalers.observe(body, deleted=deleted):
+        if not self._context.autoscalers.observe(body, deleted=deleted) or not news:
             return
+        if body["kind"] == ROLE_BINDING.kind:
+            for reference in body["metadata"].get("ownerReferences", ()):
+                self._context.looks.forget(reference["uid"])
         # Both, because what lies in another Namespace has the Workspace for its owner and the deployment as its cause.
         for key in {_key_by_owner(body), _key_by_labels(body)}:
             if key is not None:

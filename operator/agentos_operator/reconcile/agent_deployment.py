@@ -46,6 +46,8 @@ from agentos_operator.resources.agent_deployment import AgentDeployment, parse_a
 from agentos_operator.resources.common import Object, Owner, is_controlled_by
 from agentos_operator.workqueue import SETTLED, UNSETTLED, Again, Key
 
+_CONFIG_MAPS = "config maps of earlier specs"
+
 
 async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None:
     """Bring one AgentDeployment to what its spec says; None when there is none or it is on its way out."""
@@ -66,7 +68,7 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
     message = "The runtime answers at the address in status.url."
     conditions = build_conditions(aspects, message, deployment.meta.generation)
     try:
-        await write_status(context.kubernetes, body, conditions, fields, context.now())
+        await write_status(context, body, conditions, fields)
     finally:
         # It may be written without an answer, and then the next attempt sees no difference.
         _suspect_workspace(context, key, before=body.get("status", {}).get("conditions", ()), after=conditions)
@@ -135,13 +137,14 @@ async def _run(
     server = context.settings.server(found.body["spec"]["database"]["server"])
     if server and server.ca_file:
         objects = deployment_with_database_ca(objects)
+    alone = context.looks.recall(deployment.meta.uid, _CONFIG_MAPS, objects.config_map["metadata"]["name"])
     aspect_type = SUSPENDED if found.suspended else AVAILABLE
     step = _apply_workload(context, children, deployment, objects, found.suspension, scaled)
     workload = await attempt(aspect_type, step)
     route = await attempt(ROUTE_READY, _route(context, children, deployment, found, objects))
-    if workload.holds:
+    if workload.holds and not alone:
         await _drop_old_config_maps(context, deployment, found.workspace, objects)
-    live = await context.kubernetes.find(DEPLOYMENT, deployment.name, deployment.namespace)
+    live = await children.known_state(objects.deployment)
     scaling = await Scaling(context, children, deployment, objects.autoscaler).aspects(live, found.body)
     history, revision = await keep_history(context, children, deployment, found.workspace)
     fields = {**_fields(context, deployment, live), **revision, **await _version(context, deployment)}
@@ -194,7 +197,7 @@ async def _apply_workload(
     first = (objects.config_map, objects.deployment)
     await children.apply_all(first if suspension is None else reversed(first))
     await children.apply_all((objects.service, objects.disruption_budget))
-    live = await context.kubernetes.get(DEPLOYMENT, deployment.name, deployment.namespace)
+    live = await children.state(objects.deployment)
     if scaled is not None:
         live = scaled.as_far_as_observed(live, children.changed)
     fewest = deployment.autoscaling.min_replicas if deployment.autoscaling else None
@@ -216,6 +219,7 @@ async def _drop_old_config_maps(
         metadata = config_map["metadata"]
         if metadata["name"] != current and is_controlled_by(config_map, deployment.meta.uid):
             await context.kubernetes.delete(CONFIG_MAP, metadata["name"], deployment.namespace, metadata["uid"])
+    context.looks.note(deployment.meta.uid, _CONFIG_MAPS, current, True)
 
 
 async def _version(context: Context, deployment: AgentDeployment) -> Object:

@@ -12,6 +12,7 @@ from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.clients.postgres import PostgresServer, Retained
 from agentos_operator.desired.surroundings import configured_surroundings
 from agentos_operator.ledger import Ledger
+from agentos_operator.looks import Looks
 from agentos_operator.other_routes import OtherRoutes
 from agentos_operator.reconcile.host_claims import HostClaims
 from agentos_operator.reconcile.inquiry.memory import InquiryMemory
@@ -49,12 +50,14 @@ class Context:
     """Held by whoever rewrites that list, which all servers share."""
     autoscalers: Autoscalers = field(default_factory=Autoscalers)
     """Where there are any."""
+    looks: Looks = field(init=False)
     other_routes: OtherRoutes = field(init=False)
     hosts: HostClaims = field(init=False)
     surroundings: SurroundingsMemory = field(init=False)
     """Where DNS, the gateway and the PostgreSQL servers stand."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "looks", Looks(self.monotonic, self.settings.resync_seconds / 2))
         object.__setattr__(self, "other_routes", OtherRoutes(self.settings.routing))
         object.__setattr__(self, "hosts", HostClaims(self.mark))
         object.__setattr__(self, "surroundings", SurroundingsMemory(configured_surroundings(self.settings)))

@@ -25,7 +25,7 @@ async def apply_route(context: Context, children: Children, route: Object) -> As
         await children.apply(route)
     except NotFound:
         return route_aspect(None, context.settings.routing)
-    live = await context.kubernetes.get(kind, metadata["name"], metadata["namespace"])
+    live = await children.state(route)
     await _remove_other(context, children, kind, metadata["name"], metadata["namespace"])
     return route_aspect(live, context.settings.routing)
 

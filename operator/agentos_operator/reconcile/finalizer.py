@@ -14,14 +14,14 @@ async def set_finalizer(context: Context, body: Object, *, present: bool) -> Non
     keeps the apply from creating a resource that was deleted meanwhile.
     """
     metadata = body["metadata"]
-    await context.kubernetes.apply(
-        {
-            "apiVersion": body["apiVersion"],
-            "kind": body["kind"],
-            "metadata": {
-                "name": metadata["name"],
-                "uid": metadata["uid"],
-                "finalizers": [FINALIZER] if present else [],
-            },
-        }
-    )
+    document = {
+        "apiVersion": body["apiVersion"],
+        "kind": body["kind"],
+        "metadata": {
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+            "finalizers": [FINALIZER] if present else [],
+        },
+    }
+    with context.ledger.echoes.writing(body):
+        context.ledger.echoes.note(body, await context.kubernetes.apply(document))

@@ -22,6 +22,7 @@ from agentos_operator.resources.common import Object, is_controlled_by
 
 HISTORY_KEPT = "HistoryKept"
 """Told only while it cannot be."""
+_WHAT = "history"
 KEPT = 10
 """Revisions, as a Deployment keeps by default (``revisionHistoryLimit``)."""
 
@@ -30,12 +31,16 @@ async def keep_history(
     context: Context, children: Children, deployment: AgentDeployment, workspace: str
 ) -> tuple[list[Aspect], Object]:
     """Have the newest revision say what the spec says; what is wrong with that, and the field of status."""
+    uid, name = deployment.meta.uid, revision_name(deployment)
+    if known := context.looks.recall(uid, _WHAT, name):
+        return [], {"revision": known}
     number: list[int] = []
 
     async def keep() -> Aspect:
         found = await _find(context, deployment, workspace)
         number.append(await _ensure_newest(context, children, deployment, workspace, found))
         await _drop_oldest(context, deployment, found)
+        context.looks.note(uid, _WHAT, name, number[0])
         return held(HISTORY_KEPT, "The history is kept.")
 
     aspect = await attempt(HISTORY_KEPT, keep())

@@ -13,6 +13,7 @@ import json
 from typing import Any
 
 from agentos_operator.ledger import UNOWNED_FIELDS
+from agentos_operator.naming import FIELD_MANAGER
 from agentos_operator.resources.common import Object
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -34,6 +35,57 @@ def additions(desired: Object, live: Object) -> str:
         extra.get("spec", {}).pop(field, None)
     text = json.dumps([desired["kind"], extra], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def is_contained(desired: Object, live: Object) -> bool:
+    """Whether ``live`` has all that ``desired`` says, and we own no field of it that is not said any more."""
+    wanted, found = desired["metadata"], live["metadata"]
+    ours = next((each for each in found.get("managedFields", ()) if _is_ours(each)), None)
+    return (
+        ours is not None
+        and _within(owned_part(desired), owned_part(live))
+        and wanted.get("ownerReferences", []) == found.get("ownerReferences", [])
+        and all(_within(wanted.get(part, {}), found.get(part, {})) for part in ("labels", "annotations"))
+        and _says(ours.get("fieldsV1", {}), desired)
+    )
+
+
+def _is_ours(entry: Object) -> bool:
+    return entry["manager"] == FIELD_MANAGER and entry["operation"] == "Apply" and not entry.get("subresource")
+
+
+def _says(fields: Object, desired: Any) -> bool:
+    """Whether ``desired`` has every field of a set as managedFields writes it.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/#System, ``fieldsV1``
+    """
+    for key, inner in fields.items():
+        kind, _, name = key.partition(":")
+        if kind == "f":
+            if not isinstance(desired, dict) or name not in desired:
+                return False
+            part = desired[name]
+        elif kind == "k":
+            part = _item(desired, json.loads(name))
+        else:
+            continue  # the object itself, or a value of a set, which ``_within`` has compared
+        if part is None or not _says(inner, part):
+            return False
+    return True
+
+
+def _item(items: Any, keys: Object) -> Any:
+    """The item of a list with ``keys``, which the API server completes with defaults."""
+    found = (each for each in items if all(each.get(key, value) == value for key, value in keys.items()))
+    return next(found, None) if isinstance(items, list) else None
+
+
+def _within(desired: Any, live: Any) -> bool:
+    if isinstance(desired, dict) and isinstance(live, dict):
+        return all(key in live and _within(value, live[key]) for key, value in desired.items())
+    if isinstance(desired, list) and isinstance(live, list):
+        return len(desired) == len(live) and all(map(_within, desired, live))
+    return bool(desired == live)
 
 
 def replacement(desired: Object, live: Object) -> list[Object]:

@@ -12,6 +12,7 @@ from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, NAMESPACE, NETWORK_
 from agentos_operator.clients.postgres import PostgresServer, place_of
 from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, failed, held, is_ready, waiting
 from agentos_operator.database_names import DatabaseNames, database_names
+from agentos_operator.desired.namespace import build_namespace
 from agentos_operator.desired.quota import QuotaFault, merge_quota
 from agentos_operator.desired.workspace import WorkspaceObjects, build_workspace_objects
 from agentos_operator.errors import Forbidden
@@ -30,6 +31,7 @@ from agentos_operator.reconcile.own_host import reserved_hosts
 from agentos_operator.reconcile.retained import publish_retained
 from agentos_operator.reconcile.rotation_report import RotationReport
 from agentos_operator.reconcile.status import write_status
+from agentos_operator.reconcile.strangers import is_contained
 from agentos_operator.reconcile.surroundings.aspect import tell_surroundings
 from agentos_operator.reconcile.suspension import find_suspension
 from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database, server_safety
@@ -166,7 +168,11 @@ async def _foreign_namespace(context: Context, workspace: Workspace) -> Aspect |
             reasons.NAMESPACE_TERMINATING,
             f"Namespace {workspace.namespace} is still being deleted; the workspace goes on when it is gone.",
         )
-    if is_controlled_by(live, workspace.meta.uid) or _may_adopt(workspace, live):
+    if is_controlled_by(live, workspace.meta.uid):
+        if is_contained(wanted := build_namespace(workspace), live) and not context.ledger.is_current(wanted):
+            context.ledger.record(wanted, live)
+        return None
+    if _may_adopt(workspace, live):
         return None
     return failed(
         NAMESPACE_READY,
@@ -191,7 +197,8 @@ async def _enter(context: Context, children: Children, objects: WorkspaceObjects
     if not context.ledger.is_current(objects.namespace):
         # Ownership, or the permission to adopt, was checked by ``_foreign_namespace`` in this same attempt.
         context.ledger.begin(objects.namespace)
-        context.ledger.record(objects.namespace, await context.kubernetes.apply(objects.namespace))
+        with context.ledger.echoes.writing(objects.namespace):
+            context.ledger.record(objects.namespace, await context.kubernetes.apply(objects.namespace))
     if await children.apply(objects.role_binding):
         await _wait_for_rights(context, namespace)
     return held(NAMESPACE_READY, f"Namespace {namespace} is ready.")
@@ -210,7 +217,7 @@ async def _wait_for_rights(context: Context, namespace: str) -> None:
 
 async def _furnish(context: Context, children: Children, workspace: Workspace, objects: WorkspaceObjects) -> Aspect:
     await children.apply_all(objects.inside)
-    await ensure_members(context.kubernetes, children, workspace, objects.member_bindings)
+    await ensure_members(context, children, workspace, objects.member_bindings)
     return held(NAMESPACE_READY, f"Namespace {workspace.namespace} is isolated and has its quota.")
 
 
@@ -245,7 +252,7 @@ async def _tell(context: Context, body: Object, workspace: Workspace, conditions
     uid = workspace.meta.uid
     owed = uid in context.owed
     context.owed.add(uid)
-    if await write_status(context.kubernetes, body, conditions, fields, context.now()) or owed:
+    if await write_status(context, body, conditions, fields) or owed:
         await _wake_deployments(context, workspace)
     context.owed.discard(uid)
 

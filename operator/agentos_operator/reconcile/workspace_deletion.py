@@ -65,7 +65,7 @@ async def delete_workspace(context: Context, body: Object, workspace: Workspace)
         return None
     conditions = build_conditions((_deleting(), database, gone), "", workspace.meta.generation)
     fields = {key: body.get("status", {})[key] for key in ("namespace", "database") if key in body.get("status", {})}
-    await write_status(context.kubernetes, body, conditions, fields, context.now())
+    await write_status(context, body, conditions, fields)
     return UNSETTLED
 
 

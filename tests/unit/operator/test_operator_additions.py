@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentos_operator.reconcile.strangers import RESTARTED_AT, additions, must_be_remade, replacement
+from agentos_operator.reconcile.strangers import RESTARTED_AT, additions, is_contained, must_be_remade, replacement
 
 Object = dict[str, Any]
 
@@ -76,3 +76,52 @@ def test_our_own_number_of_pods_wins() -> None:
 )
 def test_what_no_write_can_change_is_made_anew(desired: Object, live: Object, remade: bool) -> None:
     assert must_be_remade(desired, live) is remade
+
+
+# What need not be applied again.
+
+OWNER = {"kind": "AgentDeployment", "name": "support", "uid": "o"}
+
+
+def wanted(**metadata: Any) -> Object:
+    """A Service as we send it."""
+    metadata = {"name": "support", "labels": {"a": "b"}, "ownerReferences": [OWNER]} | metadata
+    return {"kind": "Service", "metadata": metadata, "spec": {"ports": [{"name": "http", "port": 80}]}}
+
+
+def found(*, manager: str = "agentos-operator", sent: Object | None = None, **spec: Any) -> Object:
+    """The same as the API server stored it, with what ``manager`` is said to have sent."""
+    port = {"name": "http", "port": 80, "protocol": "TCP"}
+    item = 'k:{"port":80,"protocol":"TCP"}'
+    fields = {
+        "f:metadata": {"f:labels": {"f:a": {}}, "f:ownerReferences": {'k:{"uid":"o"}': {}}},
+        "f:spec": {"f:ports": {item: {".": {}, "f:name": {}, "f:port": {}}}, **(sent or {})},
+    }
+    entry = {"manager": manager, "operation": "Apply", "fieldsV1": fields}
+    labels = {"a": "b", "somebodys": "own"}
+    metadata = {**wanted()["metadata"], "labels": labels, "managedFields": [entry]}
+    return {"kind": "Service", "metadata": metadata, "spec": {"type": "ClusterIP", "ports": [port], **spec}}
+
+
+def test_what_is_there_as_we_sent_it_need_not_be_sent_again() -> None:
+    assert is_contained(wanted(), found())
+
+
+@pytest.mark.parametrize(
+    ("desired", "live"),
+    [
+        (wanted(), found(ports=[{"name": "http", "port": 81}])),
+        (wanted(), found(ports=[])),
+        (wanted(labels={"a": "c"}), found()),
+        (wanted(annotations={"new": "x"}), found()),
+        (wanted(ownerReferences=[{**OWNER, "uid": "another"}]), found()),
+        (wanted(), found(manager="kubectl")),
+    ],
+)
+def test_any_difference_is_applied(desired: Object, live: Object) -> None:
+    assert not is_contained(desired, live)
+
+
+def test_a_field_that_we_sent_and_do_not_say_any_more_is_given_up_by_an_apply() -> None:
+    assert not is_contained(wanted(), found(sent={"f:replicas": {}}, replicas=3))
+    assert not is_contained(wanted(labels={}), found())

@@ -147,21 +147,21 @@ async def test_an_unexpected_error_is_not_hidden_as_an_aspect() -> None:
         await attempt("Thing", step())
 
 
-async def test_a_status_is_written_only_when_it_says_something_new(cluster: Cluster) -> None:
+async def test_a_status_is_written_only_when_it_says_something_new(cluster: Cluster, context: Context) -> None:
     body: Object = {
         "apiVersion": "v",
         "kind": "Workspace",
         "metadata": {"name": "acme", "uid": "ours", "generation": 2, "labels": {"a": "b"}},
     }
     conditions = build_conditions([held("A", "a")], "ready", 2)
-    assert await write_status(cluster.client, body, conditions, {"url": "u"}, NOW)
+    assert await write_status(context, body, conditions, {"url": "u"})
     (written,) = cluster.writes
     assert written["metadata"] == {"name": "acme", "uid": "ours"}, "the uid, or a deleted resource would come back"
     assert written["status"]["observedGeneration"] == 2
     assert written["status"]["url"] == "u"
     body["status"] = written["status"]
-    assert not await write_status(cluster.client, body, conditions, {"url": "u"}, datetime.now(UTC))
-    assert await write_status(cluster.client, body, conditions, {}, NOW), "a field that is gone goes"
+    assert not await write_status(context, body, conditions, {"url": "u"})
+    assert await write_status(context, body, conditions, {}), "a field that is gone goes"
 
 
 # What an AgentDeployment depends on.

@@ -228,3 +228,51 @@ async def test_only_a_leader_can_be_stuck(frame: Frame) -> None:
     frame.queue.oldest_seconds = 1.0
     assert frame.operator.check_queue() == 1.0
     await frame.operator.stop()
+
+
+# What tells nothing new leads to no work.
+
+
+def applied(frame: Frame, **metadata: Any) -> Object:
+    """A Service of the workspace acme, as it was recorded at version 5."""
+    owner = {
+        "apiVersion": "agentos.hyvve.io/v1alpha1",
+        "kind": "Workspace",
+        "name": "acme",
+        "uid": "o",
+        "controller": True,
+    }
+    body = child({WORKSPACE: "acme"}, uid="u", ownerReferences=[owner], **metadata)
+    frame.operator._context.ledger.record(body, body)
+    return body
+
+
+async def test_the_event_of_a_childs_own_apply_marks_nobody(frame: Frame) -> None:
+    frame.operator.child_changed(applied(frame), deleted=False)
+    assert frame.queue.marked == []
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_change_or_the_end_of_a_child_marks_its_owner(frame: Frame, deleted: bool) -> None:
+    body = applied(frame)
+    changed = {**body, "metadata": {**body["metadata"], "resourceVersion": "6"}, "spec": {"type": "ExternalName"}}
+    frame.operator.child_changed(changed, deleted=deleted)
+    assert frame.queue.marked == [Key("Workspace", None, "acme")]
+
+
+async def test_the_event_of_our_own_status_marks_nobody_and_the_next_one_does(frame: Frame) -> None:
+    body: Object = {"kind": "Workspace", "metadata": {"name": "acme", "uid": "o", "resourceVersion": "5"}, "spec": {}}
+    written = {**body, "metadata": {**body["metadata"], "resourceVersion": "6"}, "status": {"conditions": []}}
+    frame.operator._context.ledger.echoes.note(body, written)
+    frame.operator.resource_changed(written)
+    assert frame.queue.marked == []
+    frame.operator.resource_changed({**written, "metadata": {**written["metadata"], "resourceVersion": "7"}})
+    assert frame.queue.marked == [Key("Workspace", None, "acme")]
+
+
+async def test_an_event_about_a_role_binding_ends_belief_in_what_was_looked_at(frame: Frame) -> None:
+    looks = frame.operator._context.looks
+    looks.note("o", "members", frozenset(), True)
+    owner = {"kind": "Workspace", "name": "acme", "uid": "o"}
+    frame.operator.child_changed({**child({}, ownerReferences=[owner]), "kind": "RoleBinding"}, deleted=False)
+    assert looks.recall("o", "members", frozenset()) is None

@@ -1,0 +1,89 @@
+"""How long an operator that begins anew needs to know that nothing is to be done, and whether it left all as it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from agentos_operator.clients.kinds import (
+    AGENT_DEPLOYMENT,
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    SECRET,
+    WATCHED,
+    WORKSPACE,
+)
+from agentos_operator.naming import FIELD_MANAGER, MANAGED_BY_LABEL
+from bench.scale import writes
+from bench.scale.client import Client
+from bench.scale.world import USER, World
+from local.steps import wait_until
+
+PATIENCE = 300.0
+_ADVICE = "See the operator's log."
+_CHILDREN = (*WATCHED, CONFIG_MAP, SECRET, CONTROLLER_REVISION)
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """What a restart has cost."""
+
+    seconds: float
+    """From the start of the process until every Workspace and AgentDeployment was looked at and found settled."""
+    changed: int
+    """Children that are not as they were."""
+    writes: Mapping[str, int]
+    """What the operator asked the API server to write, by resource."""
+    requests: int
+    cpu_seconds: float
+
+
+async def restart(client: Client, place: World, workspaces: int) -> Restarted:
+    """End the operator and start it again."""
+    before = await _versions(client)
+    place.operator.stop()
+    offset, began = place.audit.stat().st_size, time.monotonic()
+    place.operator.start()
+    wait_until(lambda: _settled(place, workspaces), what="a settled operator", timeout=PATIENCE, advice=_ADVICE)
+    seconds = time.monotonic() - began
+    cpu = place.operator.cpu_seconds()
+    after = await _versions(client)
+    asked = list(writes.requests(place.audit, offset))
+    changed = sum(before.get(uid) != version for uid, version in after.items()) + len(before.keys() - after.keys())
+    own = sum(each.user == USER for each in asked)
+    return Restarted(seconds, changed, writes.by_resource(writes.since(place.audit, offset), USER), own, cpu)
+
+
+async def _versions(client: Client) -> dict[str, str]:
+    """The state of every child, by UID."""
+    labels = f"{MANAGED_BY_LABEL}={FIELD_MANAGER}"
+    found = [each["metadata"] for kind in _CHILDREN for each in await client.list(kind.path(None, None), labels)]
+    return {metadata["uid"]: metadata["resourceVersion"] for metadata in found}
+
+
+def _settled(place: World, workspaces: int) -> bool:
+    """Whether nothing waits and everything was looked at."""
+    told = _metrics(place.metrics)
+    looked = min(told.get(f"settled {kind}", 0) for kind in (WORKSPACE.kind, AGENT_DEPLOYMENT.kind))
+    return looked >= workspaces and told.get("waiting") == 0
+
+
+def _metrics(port: int) -> dict[str, float]:
+    """How many keys wait, and how many reconciliations of each kind have ended settled."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return {}
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == "agentos_operator_queue_keys" and sample.labels["queue"] == "reconcile":
+                found["waiting"] = sample.value
+            if sample.name == "agentos_operator_reconciliations_total" and sample.labels["result"] == "settled":
+                found[f"settled {sample.labels['kind']}"] = sample.value
+    return found
