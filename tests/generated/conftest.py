@@ -12,10 +12,10 @@ import yaml
 
 from agentos_operator.settings import Settings
 from agentos_runtime.agents import compile as compile_
-from tests.faults.kept import KeptApi
 from tests.generated.asking import Asking
 from tests.generated.documents import NAMESPACE
 from tests.generated.report import RESULTS, Report
+from tests.integration.kept import KeptApi
 from tests.integration.operator.conftest import chart, gateway_api, http_routes, token
 
 if TYPE_CHECKING:

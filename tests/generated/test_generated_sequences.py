@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.kept import KeptApi
 from tests.faults.world import Backstage, World
 from tests.generated.asking import Asking
 from tests.generated.lives import STEPS, life_of, live
 from tests.generated.report import Report
+from tests.integration.kept import KeptApi
 from tests.integration.operator.conftest import staged
 from tests.integration.operator.stage import OperatorProcess, Stage, new_name
 
