@@ -12,6 +12,7 @@ from bench import (
     circumstances,
     first_answer,
     isolation_probe,
+    open_streams,
     operator_memory,
     results,
     rollouts,
@@ -50,6 +51,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
     return {
         "runtime": lambda: runtime.measure(runtime.Plan(rounds, options.runs)),
         "events": lambda: runtime_events.measure(runtime_events.Plan(rounds, options.runs)),
+        "streams": lambda: open_streams.measure(open_streams.Plan()),
         "scale": lambda: scale.measure(scale.Plan(tuple(options.sizes))),
         "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
         "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),

@@ -43,6 +43,8 @@ FIGURES = (
     Figure("runtime-start", "s", "<= 1.0 x baseline", "runtime"),
     Figure("runtime-start-empty", "s", "<= 1.0 x baseline", "runtime"),
     Figure("runtime-events-cost", "ms", "", "events"),
+    Figure("runtime-open-streams", "streams", "", "streams"),
+    Figure("runtime-stream-memory", "KiB", "", "streams"),
     Figure("rotation-failed-requests", "requests", "= 0 requests", "rollouts"),
     Figure("rollout-failed-requests", "requests", "= 0 requests", "rollouts"),
     Figure("upgrade-failed-requests", "requests", "= 0 requests", "upgrades"),
@@ -67,7 +69,17 @@ FIGURES = (
     Figure("ci-warm", "s", "", "recorded"),
 )
 RECORDED = "recorded"
-PARTS = ("runtime", "events", "scale", "first-answer", "rollouts", "upgrades", "operator-memory", "isolation")
+PARTS = (
+    "runtime",
+    "events",
+    "streams",
+    "scale",
+    "first-answer",
+    "rollouts",
+    "upgrades",
+    "operator-memory",
+    "isolation",
+)
 """In the order of a whole run: what needs no cluster comes before there is one."""
 
 

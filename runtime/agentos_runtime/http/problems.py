@@ -138,10 +138,13 @@ def _status(scope: Scope, status: int) -> int:
 
     agno's own 503 is for what this deployment does not have, which no retry will bring: 501. So is its 401, for the key
     of a model that nobody gave: who is told 401 throws a good token away. FastAPI finds a form where JSON is wanted, or
-    the reverse, to lack all its fields: 415.
+    the reverse, to lack all its fields: 415. A fork of a session that is not there, or not the caller's, has nothing to
+    copy, which agno calls 400: 404, as for all else that is another user's.
     """
     if status in (401, 503):
         return 501
+    if status == 400 and scope["method"] == "POST" and scope["path"].endswith("/fork"):
+        return 404
     return 415 if status == 422 and _is_other_media(scope) else status
 
 

@@ -250,3 +250,11 @@ def asked_by_bob(
     whole = re.sub(r"{(\w+)}", lambda found: ids.get(found[1], "0"), path)
     given = {name: value for name, value in ids.items() if name != "user_id" or claimed}
     return household.ask("bob", method, whole, **sent(definition, given))
+
+
+def test_a_session_of_another_user_cannot_be_forked_and_is_not_there(household: Household) -> None:
+    for kind, ids in {"agents": household.ids, **household.below}.items():
+        path = f"/{kind}/{ids['agent_id'] if kind == 'agents' else KINDS[kind]}/sessions/{ids['session_id']}/fork"
+        if kind != "workflows":  # which have no such route
+            assert household.ask("bob", "POST", path).status_code == 404
+            assert household.ask("alice", "POST", path).status_code == 200

@@ -29,7 +29,7 @@ class Layer:
             await send({"type": "http.response.body", "body": part, "more_body": n == 0})
 
     async def ask(self, app: Any = None) -> tuple[int, dict[bytes, bytes], bytes]:
-        scope = {"type": "http", "state": {"request_id": "r-1"}}
+        scope = {"type": "http", "method": "POST", "path": "/runs", "state": {"request_id": "r-1"}}
         await Problems(app or self.app)(scope, self._receive, self._send)
         body = b"".join(message["body"] for message in self.sent[1:])
         return self.sent[0]["status"], dict(self.sent[0]["headers"]), body
