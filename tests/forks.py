@@ -14,11 +14,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from tests.integration.apiserver import eventually
 
 Run = Callable[[Sequence[str]], int]
 
@@ -62,9 +61,10 @@ class Forked:
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, once there is one."""
-        eventually(lambda: self.poll() is not None, f"process {self.pid} ends", timeout or 60)
-        code = self.poll()
-        assert code is not None
+        deadline = time.monotonic() + (timeout or 60)
+        while (code := self.poll()) is None:
+            assert time.monotonic() < deadline, f"process {self.pid} does not end"
+            time.sleep(0.02)
         return code
 
     def send_signal(self, sig: int) -> None:
@@ -118,7 +118,7 @@ def _become(run: Run, order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
     if kube_config := sys.modules.get("kubernetes.aio.config.kube_config"):
         # Read from the environment when it was imported.
-        vars(kube_config)["KUBE_CONFIG_DEFAULT_LOCATION"] = os.environ["KUBECONFIG"]
+        vars(kube_config)["KUBE_CONFIG_DEFAULT_LOCATION"] = order["environment"]["KUBECONFIG"]
     sys.exit(run(order["arguments"]))
 
 

@@ -58,7 +58,6 @@ def register(operator: Operator, stopped: asyncio.Event) -> kopf.OperatorRegistr
         stopped.set()  # or kopf would wait five seconds for its own waiter of this flag
 
     async def resource(body: kopf.Body, type: str | None, **_: Any) -> None:
-        await operator.until_written(body)
         operator.resource_changed(dict(body), deleted=type == "DELETED")
 
     for kind in RESOURCES:

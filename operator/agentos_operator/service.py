@@ -106,17 +106,15 @@ class Operator:
 
     def resource_changed(self, body: Object, *, deleted: bool = False) -> None:
         """A Workspace or an AgentDeployment was added, changed or deleted."""
-        metadata, ledger = body["metadata"], self._context.ledger
+        metadata = body["metadata"]
         self.metrics.observe(body, deleted=deleted)
         if body["kind"] == AGENT_DEPLOYMENT.kind:
             self._context.hosts.observe(body, deleted=deleted)
         else:
             self._context.hosts.observe_workspace(body, deleted=deleted)
         if deleted:
-            ledger.echoes.forget(metadata["uid"])
             self._context.looks.forget(metadata["uid"])
-        if deleted or not ledger.echoes.is_one(body):
-            self._queue.mark(Key(body["kind"], metadata.get("namespace"), metadata["name"]))
+        self._queue.mark(Key(body["kind"], metadata.get("namespace"), metadata["name"]))
 
     async def until_written(self, body: Mapping[str, Any]) -> None:
         """An event about what is being written at this moment can be judged only when the answer is there."""

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from agentos_operator.clients.kinds import KINDS, Kind
+from agentos_operator.clients.kinds import ENDPOINT_SLICE, KINDS, Kind
 from agentosctl import token
 from agentosctl.cluster import connect
 from local import demo, toolchain
@@ -24,7 +24,9 @@ from local.api import Api
 T = TypeVar("T")
 DATABASE = "statefulset/agentos-postgres"
 _GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
-_KINDS = {word: kind for kind in (*KINDS.values(), _GATEWAY) for word in (kind.kind.lower(), kind.plural)}
+_KINDS = {
+    word: kind for kind in (*KINDS.values(), ENDPOINT_SLICE, _GATEWAY) for word in (kind.kind.lower(), kind.plural)
+}
 """By the words that kubectl takes for them."""
 
 
@@ -69,8 +71,9 @@ class Tenancy:
         return found
 
     def list(self, kind: str, namespace: str) -> Sequence[dict[str, Any]]:
-        """All objects of a kind."""
-        return self.api.items(_KINDS[kind].path(None, namespace))
+        """All objects of a kind; a list of the API does not say it with each of them."""
+        found = _KINDS[kind]
+        return [{"kind": found.kind, **item} for item in self.api.items(found.path(None, namespace))]
 
     def apply(self, *documents: Mapping[str, Any]) -> None:
         """Apply what a user would have written."""

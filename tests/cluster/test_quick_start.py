@@ -11,13 +11,17 @@ from local import demo
 from tests.cluster.conftest import NAME
 from tests.cluster.tenancy import Tenancy
 
-KINDS = "deployments,services,networkpolicies,resourcequotas,rolebindings,secrets,configmaps,httproutes,pods"
+KINDS = (
+    *("deployments", "services", "networkpolicies", "resourcequotas", "rolebindings"),
+    *("secrets", "configmaps", "httproutes", "pods"),
+)
 
 
 def _versions(tenancy: Tenancy) -> dict[str, Any]:
     return {
         f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]
-        for item in tenancy.list(KINDS, "ws-acme")
+        for kind in KINDS
+        for item in tenancy.list(kind, "ws-acme")
     }
 
 

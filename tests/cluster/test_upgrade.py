@@ -12,11 +12,11 @@ from bench.connection import question
 from bench.held_load import HeldLoad, Tally
 from local import demo
 from tests.cluster import release
-from tests.cluster.tenancy import Tenancy
+from tests.cluster.tenancy import Tenancy, eventually
 
 
 def test_an_upgrade_of_the_operator_fails_no_request_and_replaces_no_pod_of_a_tenant(tenancy: Tenancy) -> None:
-    before = _pods(tenancy)
+    before = eventually(lambda: _at_rest(tenancy))
     operator = {pod["metadata"]["uid"] for pod in tenancy.list("pods", demo.NAMESPACE)}
     try:
         seen = asyncio.run(_upgraded_under_load(tenancy))
@@ -26,7 +26,7 @@ def test_an_upgrade_of_the_operator_fails_no_request_and_replaces_no_pod_of_a_te
     finally:
         release.restore(tenancy)
     tenancy.wait("agentdeployment", "support", "ws-acme")
-    assert _pods(tenancy) == before
+    assert eventually(lambda: _at_rest(tenancy)) == before
 
 
 async def _upgraded_under_load(tenancy: Tenancy) -> Tally:
@@ -44,10 +44,10 @@ async def _upgraded_under_load(tenancy: Tenancy) -> Tally:
         return load.tally
 
 
-def _pods(tenancy: Tenancy) -> list[tuple[str, int]]:
-    """Each pod of the tenant, and how often its containers restarted."""
-    return sorted(
-        (pod["metadata"]["uid"], status["restartCount"])
-        for pod in tenancy.list("pods", "ws-acme")
-        for status in pod["status"]["containerStatuses"]
-    )
+def _at_rest(tenancy: Tenancy) -> list[tuple[str, int]]:
+    """Each runtime of the tenant and how often it restarted; empty while one is on its way out."""
+    pods = [each for each in tenancy.list("pods", "ws-acme") if each["metadata"]["name"].startswith("support-")]
+    if any("deletionTimestamp" in pod["metadata"] for pod in pods):
+        return []
+    statuses = ((pod["metadata"]["uid"], pod["status"].get("containerStatuses", ())) for pod in pods)
+    return sorted((uid, each["restartCount"]) for uid, found in statuses for each in found)

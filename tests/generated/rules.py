@@ -127,10 +127,11 @@ def _limits(r: Random, limits: dict[str, Any]) -> None:
 
 
 def _tools(r: Random, tools: list[dict[str, Any]]) -> None:
-    unique = {(each.get("toolkit"), (each.get("mcp") or {}).get("name")): each for each in tools}
+    named = [(each, each.get("mcp") or each.get("openapi") or {}) for each in tools]
+    unique = {(each.get("toolkit"), place.get("name")): each for each, place in named}
     tools[:] = unique.values()
     for each in tools:
-        if "mcp" in each:
+        if each.get("mcp"):
             each.pop("options", None)
             each["mcp"]["transport"] = r.choice(("streamable-http", "sse"))
 

@@ -23,5 +23,4 @@ async def set_finalizer(context: Context, body: Object, *, present: bool) -> Non
             "finalizers": [FINALIZER] if present else [],
         },
     }
-    with context.ledger.echoes.writing(body):
-        context.ledger.echoes.note(body, await context.kubernetes.apply(document))
+    await context.kubernetes.apply(document)

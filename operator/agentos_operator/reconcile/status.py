@@ -25,7 +25,5 @@ async def write_status(context: Context, body: Object, conditions: Sequence[Obje
         return False
     identity = {key: metadata[key] for key in ("name", "namespace", "uid") if key in metadata}
     document = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": identity, "status": status}
-    with context.ledger.echoes.writing(body):
-        written = await context.kubernetes.apply(document, subresource="status")
-        context.ledger.echoes.note(body, written)
+    await context.kubernetes.apply(document, subresource="status")
     return True

@@ -260,16 +260,6 @@ async def test_a_change_or_the_end_of_a_child_marks_its_owner(frame: Frame, dele
     assert frame.queue.marked == [Key("Workspace", None, "acme")]
 
 
-async def test_the_event_of_our_own_status_marks_nobody_and_the_next_one_does(frame: Frame) -> None:
-    body: Object = {"kind": "Workspace", "metadata": {"name": "acme", "uid": "o", "resourceVersion": "5"}, "spec": {}}
-    written = {**body, "metadata": {**body["metadata"], "resourceVersion": "6"}, "status": {"conditions": []}}
-    frame.operator._context.ledger.echoes.note(body, written)
-    frame.operator.resource_changed(written)
-    assert frame.queue.marked == []
-    frame.operator.resource_changed({**written, "metadata": {**written["metadata"], "resourceVersion": "7"}})
-    assert frame.queue.marked == [Key("Workspace", None, "acme")]
-
-
 async def test_an_event_about_a_role_binding_ends_belief_in_what_was_looked_at(frame: Frame) -> None:
     looks = frame.operator._context.looks
     looks.note("o", "members", frozenset(), True)
