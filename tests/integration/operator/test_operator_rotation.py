@@ -103,7 +103,7 @@ def test_the_signing_secret_changes_when_every_pod_accepts_the_new_one_and_old_t
     stage: Stage, place: str
 ) -> None:
     name = place.removeprefix("ws-")
-    before = stage.secret("agentos-jwt", place)
+    before, first = stage.secret("agentos-jwt", place), pods_id(stage, place, "jwt")
     ask(stage, name, "now", "rotate-jwt")
     body = wait_for_step(stage, name, "auth", "AddingVerifier")
     adding = stage.secret("agentos-jwt", place)
@@ -112,6 +112,8 @@ def test_the_signing_secret_changes_when_every_pod_accepts_the_new_one_and_old_t
     assert adding["secret"] == old == before["secret"], "nobody signs with what a pod does not accept"
     assert "support (1 pod" in rotating(body)
 
+    eventually(lambda: pods_id(stage, place, "jwt") != first, "new pods are to accept the new secret")
+    second = pods_id(stage, place, "jwt")
     stage.serve(place)
     start_pod(stage, place, "second")
     end_pod(stage, place, "old")
@@ -128,6 +130,7 @@ def test_the_signing_secret_changes_when_every_pod_accepts_the_new_one_and_old_t
     assert old in stage.secret("agentos-jwt", place)["verification-secrets"], "a slow signer's last token still lives"
     age_to_step(stage, place, timedelta(minutes=4), "RemovingVerifier")
     assert stage.secret("agentos-jwt", place)["verification-secrets"] == new
+    eventually(lambda: pods_id(stage, place, "jwt") != second, "new pods are to know the earlier secret no more")
     stage.serve(place)
     start_pod(stage, place, "third")
     end_pod(stage, place, "second")

@@ -316,8 +316,9 @@ def pod_environ(folder: Path, database: Database, **changes: str) -> dict[str, s
 
 
 def start_runtime(folder: Path, environ: Mapping[str, str], launch: Launch) -> Process:
-    """`agentos-runtime serve`, not waited for."""
+    """`agentos-runtime serve`, not waited for; what has modules of its own to find is started as a whole."""
     port = a_free_port()
+    launch = anew if "PYTHONPATH" in environ else launch
     command = ["agentos_runtime", "serve", "--port", str(port)]
     return Process(command, environ, folder / f"log-{port}", port, launch)
 

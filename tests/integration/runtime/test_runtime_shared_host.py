@@ -10,8 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.runtime.conftest import Launch, anew
+
 PREFIX = "/acme/support"
 Start = Callable[..., Any]
+
+
+@pytest.fixture
+def launch() -> Launch:
+    """Whole starts: agno's loggers write as they were told when it was imported, and here it is read what they write."""
+    return anew
 
 
 @pytest.fixture
