@@ -18,7 +18,7 @@ Start = Callable[..., Any]
 
 @pytest.fixture
 def launch() -> Launch:
-    """Whole starts: agno's loggers write as they were told when it was imported, and here it is read what they write."""
+    """Whole starts: agno's loggers write as they were told when it was imported, which is read here."""
     return anew
 
 
