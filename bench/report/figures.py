@@ -14,8 +14,8 @@ HEAD = """\
 <!-- Made by `python -m bench report` from bench/results/; change it there. -->
 
 [benchmarks.md](../benchmarks.md) says what each figure is and how it is measured. A ratio was measured side by side in
-one run; seconds alone are the machine's as much as ours. Fleets have [a page of their own](scale.md), faults
-[another](faults.md).
+one run; seconds alone are the machine's as much as ours. Faults have [a page of their own](faults.md), and fleets one
+beside it, once there are figures of them.
 """
 _VERDICT = {True: "holds", False: "**missed**", None: ""}
 
