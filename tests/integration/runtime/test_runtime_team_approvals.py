@@ -6,6 +6,7 @@ The guarded function writes a line to a file, so that a test sees how often it r
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -173,3 +174,14 @@ def test_a_run_that_was_cancelled_cannot_be_continued(desk: Desk) -> None:
     yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
     assert desk.goes_on(run, {"tools": yes}).status_code == 409
     assert desk.written("cancelled") == 0
+
+
+def test_a_team_is_continued_in_the_background(desk: Desk) -> None:
+    run = desk.asks_its_member(desk.script("background"))
+    yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
+    assert desk.goes_on(run, {"tools": yes, "background": True}).status_code == 202
+    path, deadline = f"/teams/desk/runs/{run['run_id']}?session_id={run['session_id']}", time.monotonic() + 60
+    while (state := desk.ask("GET", path).json()["status"]) != "COMPLETED":
+        assert time.monotonic() < deadline, state
+        time.sleep(0.1)
+    assert desk.written("background") == 1
