@@ -55,7 +55,7 @@ def _unused(settings: Settings, spec: Spec) -> Iterator[str]:
     if not spec.has_expressions:
         yield "celpy"  # a tenth of a start, and 3 MiB
     if not settings.redis:
-        yield "redis"  # 8 MiB
+        yield "redis"  # 5 MiB beside what PyJWT loads anyhow
 
 
 @contextmanager

@@ -200,7 +200,7 @@ from agentos_runtime.server import without
 with without(["redis", "json"]):
     import agentos_runtime.app
     import json
-assert "redis" not in sys.modules, "agno's Redis costs every pod 8 MiB"
+assert "redis" not in sys.modules, "agno's Redis costs every pod 5 MiB"
 import redis.asyncio
 """
 
