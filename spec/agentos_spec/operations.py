@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from agentos_spec.documents import read_yaml
 from agentos_spec.errors import SpecError, SpecReason, did_you_mean
 from agentos_spec.model import OpenApiSpec
 from agentos_spec.schemas import Schemas
@@ -23,9 +24,6 @@ LARGEST = 1024 * 1024
 """Bytes of a document: as much as a ConfigMap can hold."""
 MOST_OPERATIONS = 100
 """Tools of one API. The model reads all of them at every step; providers take about 128."""
-_DEEPEST = 200
-"""Levels of a document."""
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LARGEST_TOOL = 32 * 1024
 _LONGEST_DESCRIPTION = 1024
 _METHODS = ("get", "put", "post", "delete", "patch", "head")
@@ -78,22 +76,12 @@ def read_document(text: bytes) -> Mapping[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         try:
-            _check_depth(text)
-            found = yaml.load(text, Loader=_LOADER)  # noqa: S506
-        except (yaml.YAMLError, ValueError, RecursionError):
+            found = read_yaml(text)
+        except (yaml.YAMLError, ValueError):
             raise ValueError("is neither JSON nor YAML") from None
     if not isinstance(found, Mapping):
         raise ValueError("is no OpenAPI document")  # noqa: TRY004 - the same for all that is wrong with it
     return found
-
-
-def _check_depth(text: bytes) -> None:
-    """libyaml builds what is inside of what by calling itself, and takes the process along where that is too much."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise ValueError
 
 
 def choose(spec: OpenApiSpec, document: Mapping[str, Any]) -> list[Operation]:

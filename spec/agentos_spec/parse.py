@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import yaml
 
 from agentos_spec.components import LABEL, LABEL_MEANS, parse_agent, parse_team
+from agentos_spec.documents import read_yaml
 from agentos_spec.errors import SpecError, SpecReason
 from agentos_spec.knowledge import parse_knowledge
 from agentos_spec.limits import parse_limits
@@ -36,8 +37,8 @@ def load_spec(path: Path) -> Spec:
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(SpecReason.INVALID_SPEC, f"{path}: cannot be read: {_short(error)}") from error
     try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (yaml.YAMLError, RecursionError) as error:
+        document = read_yaml(text)
+    except (yaml.YAMLError, ValueError) as error:
         raise SpecError(SpecReason.INVALID_SPEC, f"{path}: is not YAML: {_short(error)}") from error
     return parse_spec(document)
 

@@ -209,8 +209,13 @@ def test_two_agents_of_one_id_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(": [", "is not YAML"), ("", "document: must be a mapping"), ("!!python/object:os.system {}", "is not YAML")],
-    ids=["broken", "empty", "with a Python tag"],
+    [
+        (": [", "is not YAML"),
+        ("", "document: must be a mapping"),
+        ("!!python/object:os.system {}", "is not YAML"),
+        ("[" * 50_000 + "]" * 50_000, "is not YAML: has more than 200 levels"),
+    ],
+    ids=["broken", "empty", "with a Python tag", "so deep that libyaml would end the process"],
 )
 def test_a_file_that_is_no_document_is_refused(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "spec.yaml"

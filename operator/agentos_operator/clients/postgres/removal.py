@@ -116,6 +116,8 @@ async def close(session: Session, settings: ServerSettings, names: DatabaseNames
 async def drop(session: Session, settings: ServerSettings, names: DatabaseNames, uid: str) -> Removal:
     """Remove everything that the workspace has in the database."""
     facts, alien = await _ours(session, settings, names, uid)
+    if not facts.roles and not facts.schema:
+        return Removal(session.writes, alien)  # asked again while the Namespace is being emptied
     await _lock_out(session, settings, names, uid, facts)
     try:
         await join(session, facts, list(facts.roles))
