@@ -11,9 +11,21 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
+from tests.operators import chart, forked, gateway_api, http_routes, routed_api, token
 from tests.servers import api_server, postgres, postgres_of, tls_postgres
 
-__all__ = ["api_server", "postgres", "postgres_of", "tls_postgres"]
+__all__ = [
+    "api_server",
+    "chart",
+    "forked",
+    "gateway_api",
+    "http_routes",
+    "postgres",
+    "postgres_of",
+    "routed_api",
+    "tls_postgres",
+    "token",
+]
 
 gc.disable()
 """Until all is collected: nothing that imports and parameters build is garbage, and to look for some takes seconds."""

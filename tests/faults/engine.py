@@ -29,7 +29,7 @@ PATIENCE = 60.0
 """Seconds until a run that does not come to its end counts as failed."""
 SOON = 8
 """Seconds between resyncs where events are lost; lost children are missed within a tenth of it."""
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 """Between two looks at all workspaces that are in work: each takes some requests for each of them."""
 SIDE_BY_SIDE = 40
 """Workspaces that are in work at once."""
@@ -115,7 +115,7 @@ class Engine:
         def rests() -> bool:
             before = dict(last)
             last.update({name: final_state(self.world, name) for name in names})
-            time.sleep(0.5)
+            time.sleep(LOOK_SECONDS)
             return before == last
 
         eventually(rests, "all is at rest", PATIENCE)
@@ -218,7 +218,7 @@ class Engine:
                 wrong[name] = self._differences(name, case)
                 if not wrong[name]:
                     del left[name]
-            time.sleep(0.5)
+            time.sleep(LOOK_SECONDS)
         for name, case in cases.items():
             wrong[name] += self._said_wrongly(name, case)
             self.world.discard(name)
