@@ -53,7 +53,7 @@ def render(port: int, **routing: Any) -> list[Object]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return [item for item in yaml.safe_load_all(done.stdout) if item]
+    return [item for item in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if item]
 
 
 @pytest.fixture(scope="session")

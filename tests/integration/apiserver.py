@@ -117,7 +117,7 @@ class ApiServer:
     def install_crds(self, folder: Path = CRDS) -> None:
         """Apply every CustomResourceDefinition in ``folder`` and wait until the server serves it."""
         for file in sorted(folder.glob("*.yaml")):
-            for body in yaml.safe_load_all(file.read_text()):
+            for body in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader):
                 path = _CRD.path(body["metadata"]["name"], None)
                 self.request("PATCH", f"{path}?fieldManager=test&force=true", body, _APPLY)
                 eventually(lambda path=path: self._is_served(path), f"{path} is served")  # type: ignore[misc]
