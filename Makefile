@@ -6,6 +6,8 @@ PORT ?= 8080
 RUN = .venv/bin/python
 # What mypy found out lies outside the checkout, so that a new clone does not type-check the world: a minute of work.
 CACHE = $(or $(filter /%,$(XDG_CACHE_HOME)),$(HOME)/.cache)/agentos-local
+# What is compiled once is kept beside its source: all workers, and many processes that tests start, import the same.
+export PYTHONDONTWRITEBYTECODE =
 TEST_IMAGES = agentos-operator agentos-runtime agentos-postgres agentos-fake-model contour
 
 .DEFAULT_GOAL := help

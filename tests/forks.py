@@ -8,6 +8,7 @@ any other: it runs the program's entry point from its beginning, can be killed a
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -31,12 +32,14 @@ class Forks:
         bare = {"PATH": os.environ["PATH"]}
         self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=bare)
 
-    def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Forked:
-        """A process of the program with these arguments and no other environment, its output in ``log``."""
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, said: str = "") -> Forked:
+        """A process of the program with these arguments and no other environment, its output in ``log``; it reads what
+        is ``said``."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         log.touch()  # it may be killed before it opens it
         log.with_suffix(".exit").unlink(missing_ok=True)
+        log.with_suffix(".said").write_text(said)
         order = {"arguments": [*arguments], "environment": dict(environment), "log": str(log)}
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
@@ -86,6 +89,7 @@ def _serve(program: str, *modules: str) -> None:
     run: Run = getattr(importlib.import_module(module), function)
     for each in modules:
         importlib.import_module(each)
+    gc.freeze()  # or each looks through all that was imported, and copies its pages by that
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are not waited for
     for line in sys.stdin:
         if os.fork() == 0:
@@ -110,8 +114,8 @@ def _keep(run: Run, order: dict[str, Any]) -> None:
 
 
 def _become(run: Run, order: dict[str, Any]) -> None:
-    with Path(order["log"]).open("wb") as log, Path(os.devnull).open() as nothing:
-        os.dup2(nothing.fileno(), 0)
+    with Path(order["log"]).open("wb") as log, Path(order["log"]).with_suffix(".said").open() as said:
+        os.dup2(said.fileno(), 0)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     os.environ.clear()

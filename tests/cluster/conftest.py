@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -18,6 +19,8 @@ from tests.cluster.tenancy import Tenancy, agent_deployment, model_key, workspac
 from tests.integration.kept import KeptApi
 
 NAME = "agentos-test"
+MINUTES = 3
+"""Of the long stream."""
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +49,23 @@ def globex(tenancy: Tenancy) -> Tenancy:
     tenancy.apply(model_key("globex"), agent_deployment("globex"))
     tenancy.wait("agentdeployment", "support", "ws-globex")
     return tenancy
+
+
+@pytest.fixture(scope="session")
+def long_stream(tenancy: Tenancy) -> Iterator[Future[list[str]]]:
+    """The lines of a run of minutes whose model says a word each minute.
+
+    ``test_rotation`` begins it and ``test_rotation_streams`` looks at it in the end: what they do takes as long.
+    """
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit(_listen, tenancy)
+
+
+def _listen(tenancy: Tenancy) -> list[str]:
+    words = " ".join(f"word{number}" for number in range(MINUTES))
+    form = {"message": f"wait {60 * MINUTES} {words}", "stream": "true"}
+    with (
+        tenancy.client("support", "acme", tenancy.token("acme")) as client,
+        client.stream("POST", "/agents/support/runs", data=form) as answer,
+    ):
+        return list(answer.iter_lines())

@@ -1,16 +1,20 @@
-"""Streams that are open while a database login is replaced come to their end, in pods that go, with the old login."""
+"""Streams that are open while a database login is replaced come to their end, in pods that go, with the old login; and
+one of minutes comes whole.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
 from agentosctl import rotate
+from tests.cluster.conftest import MINUTES
 from tests.cluster.tenancy import Tenancy, agent_deployment, ask, eventually, model_key, workspace
 
 NAME = "streams"
@@ -108,3 +112,10 @@ def _rotate(tenancy: Tenancy, old: str) -> float:
 
     eventually(ended, 300)
     return seen[0]
+
+
+def test_a_stream_of_minutes_comes_whole_through_the_gateway(long_stream: Future[list[str]]) -> None:
+    lines = long_stream.result()
+    assert [f"word{number}" in "".join(lines) for number in range(MINUTES)] == [True] * MINUTES
+    assert "event: RunCompleted" in lines
+    assert lines.count(": ping") >= 2 * MINUTES, "the silence between two words is filled"

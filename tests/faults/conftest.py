@@ -17,15 +17,13 @@ from tests.faults.report import RESULTS, Report
 from tests.faults.scenarios import NEXT_IMAGE, SCENARIOS
 from tests.faults.watches import WATCH_FAULTS
 from tests.faults.world import Backstage, World
-from tests.integration.operator.conftest import chart, forked, gateway_api, http_routes, routed_api, staged, token
+from tests.integration.operator.conftest import staged
 from tests.integration.operator.proxy import Proxy
 from tests.integration.operator.stage import Launch, Stage, new_name
 
 if TYPE_CHECKING:
     from tests.integration.apiserver import ApiServer, Object
     from tests.servers import PostgresProcess
-
-__all__ = ["chart", "forked", "gateway_api", "http_routes", "routed_api", "token"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -29,6 +29,8 @@ PATIENCE = 60.0
 """Seconds until a run that does not come to its end counts as failed."""
 SOON = 8
 """Seconds between resyncs where events are lost; lost children are missed within a tenth of it."""
+LOOK_SECONDS = 0.5
+"""Between two looks at all workspaces that are in work: each takes some requests for each of them."""
 SIDE_BY_SIDE = 40
 """Workspaces that are in work at once."""
 DYING_TOGETHER = 12
@@ -104,7 +106,7 @@ class Engine:
                 del left[name]
             return not left
 
-        eventually(over, f"without a fault these are over: {names}", PATIENCE)
+        eventually(over, f"without a fault these are over: {names}", PATIENCE, LOOK_SECONDS)
 
     def _rested(self, names: Sequence[str]) -> dict[str, Any]:
         """The states, once they stay the same: an end that is still moving is none."""
@@ -113,7 +115,7 @@ class Engine:
         def rests() -> bool:
             before = dict(last)
             last.update({name: final_state(self.world, name) for name in names})
-            time.sleep(0.5)
+            time.sleep(LOOK_SECONDS)
             return before == last
 
         eventually(rests, "all is at rest", PATIENCE)
@@ -131,7 +133,7 @@ class Engine:
                 del left[name]
             return not left
 
-        eventually(ready, f"{len(names)} workspaces are prepared", PATIENCE + 2 * len(names))
+        eventually(ready, f"{len(names)} workspaces are prepared", PATIENCE + 2 * len(names), LOOK_SECONDS)
         return [*names]
 
     def _prepared_earlier(self, scenarios: Sequence[Scenario]) -> list[str]:
@@ -216,7 +218,7 @@ class Engine:
                 wrong[name] = self._differences(name, case)
                 if not wrong[name]:
                     del left[name]
-            time.sleep(0.5)
+            time.sleep(LOOK_SECONDS)
         for name, case in cases.items():
             wrong[name] += self._said_wrongly(name, case)
             self.world.discard(name)

@@ -16,12 +16,9 @@ from tests.generated.asking import Asking
 from tests.generated.documents import NAMESPACE
 from tests.generated.report import RESULTS, Report
 from tests.integration.kept import KeptApi
-from tests.integration.operator.conftest import chart, gateway_api, http_routes, token
 
 if TYPE_CHECKING:
     from tests.integration.apiserver import ApiServer
-
-__all__ = ["chart", "gateway_api", "http_routes", "token"]
 
 SHORT = 80
 _GOLDEN = Path(__file__).resolve().parents[1] / "unit" / "operator" / "golden" / "a-workspace-with-every-default"

@@ -31,7 +31,7 @@ _EITHER = re.compile(r"has\(self\.(\w+)\) != has\(self\.(\w+)\)")
 def schema_of(kind: str) -> Schema:
     """The schema of the spec of a kind."""
     (file,) = CRDS.glob(f"{kind.lower()}s.yaml")
-    whole = yaml.safe_load(file.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    whole = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     found: Schema = whole["properties"]["spec"]
     return found
 

@@ -4,11 +4,9 @@ and going back to the first one gives the first state, in the cluster and in Pos
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,9 +15,8 @@ from tests.faults.world import Backstage, World
 from tests.generated.asking import Asking
 from tests.generated.lives import STEPS, life_of, live
 from tests.generated.report import Report
-from tests.integration.kept import KeptApi
 from tests.integration.operator.conftest import staged
-from tests.integration.operator.stage import OperatorProcess, Stage, new_name
+from tests.integration.operator.stage import Launch, OperatorProcess, Stage, new_name
 
 if TYPE_CHECKING:
     from tests.integration.apiserver import ApiServer, Object
@@ -33,18 +30,17 @@ SPECS_OF_ONE = 40
 
 @pytest.fixture(scope="module")
 def stage(
-    api_server: ApiServer,
-    gateway_api: None,
+    routed_api: ApiServer,
     postgres: PostgresProcess,
     chart: list[Object],
     token: str,
+    forked: Launch,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stage]:
     """In the end no secret may have leaked."""
-    with closing(KeptApi(api_server.kubeconfig)) as api:
-        kept = dataclasses.replace(api_server, api=api)
-        with staged(kept, postgres, chart, token, tmp_path_factory.mktemp("generated")) as stage:
-            yield stage
+    with staged(routed_api, postgres, chart, token, tmp_path_factory.mktemp("generated")) as stage:
+        stage.launch = forked
+        yield stage
 
 
 @pytest.fixture

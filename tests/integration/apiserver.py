@@ -117,7 +117,7 @@ class ApiServer:
     def install_crds(self, folder: Path = CRDS) -> None:
         """Apply every CustomResourceDefinition in ``folder`` and wait until the server serves it."""
         for file in sorted(folder.glob("*.yaml")):
-            for body in yaml.safe_load_all(file.read_text()):
+            for body in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader):
                 path = _CRD.path(body["metadata"]["name"], None)
                 self.request("PATCH", f"{path}?fieldManager=test&force=true", body, _APPLY)
                 eventually(lambda path=path: self._is_served(path), f"{path} is served")  # type: ignore[misc]
@@ -129,12 +129,15 @@ class ApiServer:
         return has_condition(definition, "Established") and self.api.get(f"/apis/{group}/{version}/{names}") is not None
 
 
-def eventually(holds: Callable[[], bool], what: str, timeout: float = 60) -> None:
-    """Ask until ``holds``; the timeout is only there so that a broken test ends."""
+def eventually(holds: Callable[[], bool], what: str, timeout: float = 60, every: float = 0.05) -> None:
+    """Ask until ``holds``; the timeout is only there so that a broken test ends.
+
+    ``every`` so many seconds: whoever asks much at once takes the processor from what is waited for.
+    """
     deadline = time.monotonic() + timeout
     while not holds():
         assert time.monotonic() < deadline, f"it never became so: {what}"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def _path(body: Mapping[str, Any], *, collection: bool = False) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.integration.operator.conftest import chart, forked, gateway_api, http_routes, routed_api, stage, token
+from tests.integration.operator.conftest import stage
 
-__all__ = ["chart", "forked", "gateway_api", "http_routes", "routed_api", "stage", "token"]
+__all__ = ["stage"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.integration.operator.conftest import render
 from tests.integration.operator.stage import Stage, agent_deployment, namespace
+from tests.operators import render
 
 API = {"namespace": "platform-api", "service": "main", "port": 3000}
 

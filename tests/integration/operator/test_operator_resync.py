@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.apiserver import eventually
-from tests.integration.operator.conftest import HTTP_ROUTE, install_http_routes
 from tests.integration.operator.stage import Stage, agent_deployment, condition, new_name
+from tests.operators import HTTP_ROUTE, install_http_routes
 
 
 @pytest.fixture(scope="module")

@@ -36,8 +36,16 @@ API_KEY = "planted-api-key"
 ALL_SCOPES = ["agents:read", "agents:run", "sessions:read", "sessions:write", "config:read"]
 
 
-PRELOADED = ("agentos_runtime.server", "agentos_runtime.app", "agentos_runtime.database.prepare", "agno.models.openai")
-"""What ``agentos-runtime serve`` imports at each start."""
+PRELOADED = (
+    *("agentos_runtime.server", "agentos_runtime.app", "agentos_runtime.observers", "agentos_runtime.protocol"),
+    *("agentos_runtime.database.prepare", "agentos_runtime.database.bring_up", "agno.db.postgres", "agno.db.sqlite"),
+    *("agentos_runtime.agents.mcp", "agentos_runtime.agents.openapi", "agentos_runtime.events.shared"),
+    *("agentos_runtime.knowledge.build", "agentos_runtime.auth.keys", "agno.models.openai", "agno.tools.calculator"),
+    *("agno.os.manager.manager", "agno.scheduler", "fastmcp.client.transports", "httpx2", "jwt.algorithms"),
+    *("uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.websockets.auto", "json_schema_to_pydantic"),
+    *("croniter", "pydantic.v1", "agentos_runtime.chat"),
+)
+"""What ``agentos-runtime serve`` imports at each start, or for what a document declares."""
 
 
 class Server(Protocol):
@@ -173,11 +181,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 
 @pytest.fixture(scope="session")
-def forked() -> Iterator[Launch]:
-    """Starts runtimes in a third of the time; ``test_runtime_process`` and the cluster tests start each anew."""
+def runtimes() -> Iterator[Forks]:
+    """A process with all imports of a runtime done."""
     forks = Forks("agentos_runtime.cli:main", *PRELOADED)
-    yield lambda arguments, environ, log: forks.start(arguments[1:], environ, log)
+    yield forks
     forks.close()
+
+
+@pytest.fixture(scope="session")
+def forked(runtimes: Forks) -> Launch:
+    """Starts runtimes in a third of the time; ``test_runtime_process`` and the cluster tests start each anew."""
+    return lambda arguments, environ, log: runtimes.start(arguments[1:], environ, log)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A real MCP server in a process of its own: `mcp_server.py <transport> <port> [tool to leave out]`.
+"""A real MCP server in a process of its own: `main(<transport>, <port> [, tool to leave out])`, which ``Forks`` starts.
 
 It lets in only who sends the header `X-Key: planted-mcp-key`, and says by which host it was asked; `/elsewhere` sends
 everybody on to another host.
@@ -7,7 +7,7 @@ everybody on to another host.
 from __future__ import annotations
 
 import contextlib
-import sys
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
@@ -50,13 +50,10 @@ def guarded(app: Any, port: int) -> Any:
     return asgi
 
 
-def main() -> None:
-    transport, port, *without = sys.argv[1:]
+def main(arguments: Sequence[str]) -> int:
+    transport, port, *without = arguments
     server = build(without[0] if without else "")
     app = server.sse_app() if transport == "sse" else server.streamable_http_app()
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.run(guarded(app, int(port)), port=int(port), log_level="warning", timeout_graceful_shutdown=1)
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,12 @@ from agentos_spec import parse_spec
 SCOPES = sorted({scope for scopes in get_default_scope_mappings().values() for scope in scopes})
 
 
+@cache
 def document() -> dict[str, Any]:
-    """The OpenAPI document of the application that a runtime serves."""
+    """The OpenAPI document of the application that a runtime serves.
+
+    It takes seconds to make, so no module asks for it when it is imported: every worker imports all of them.
+    """
     database = DatabaseSettings("postgresql://nobody@127.0.0.1:1/none", "none")
     told = Settings("acme", "support", Path(), database, AuthSettings(("x" * 32,), "audience"))
     support = {"id": "support", "model": {"id": "openai-chat:gpt-4o-mini"}}

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import redis
 
 from local import debian
+from tests.integration.apiserver import eventually
 
 PASSWORD = "planted-redis-password"
 
@@ -80,6 +81,12 @@ class RedisProcess:
             self.process.kill()
             self.process.wait(10)
             self.process = None
+
+    def recover(self, *outputs: Callable[[], str]) -> None:
+        """It answers again, whatever was done to it, and those whose logs these are have noticed."""
+        self.go_on() if self.process else self.start()
+        lost, found = "Redis cannot be used", "Redis can be used again"
+        eventually(lambda: all(said().count(lost) == said().count(found) for said in outputs), found)
 
     def events(self, workspace: str = "acme") -> list[dict[str, Any]]:
         """What the workspace's stream holds, oldest first."""

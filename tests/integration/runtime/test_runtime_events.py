@@ -8,8 +8,9 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import psycopg
@@ -18,31 +19,65 @@ import pytest
 from local.pki import Authority, Identity
 from tests.integration.apiserver import eventually
 from tests.integration.runtime import redis_server
+from tests.integration.runtime.conftest import (
+    PASSWORD,
+    Database,
+    Launch,
+    Process,
+    Server,
+    a_free_port,
+    agent,
+    pod_environ,
+    start_runtime,
+    write_spec,
+)
 from tests.integration.runtime.redis_server import RedisProcess
 
-if TYPE_CHECKING:
-    from tests.integration.runtime.conftest import Database, Process
-
-Start = Callable[..., "Process"]
+Start = Callable[..., Process]
 PAGE = (Path(__file__).parents[3] / "docs" / "events.md").read_text()
 COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """The Redis of those tests that leave a runtime as it is."""
+    with redis_server.running(tmp_path_factory.mktemp("redis"), a_free_port()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def runtime(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: Server,
+    in_schema_of: Callable[[Server], AbstractContextManager[Database]],
+    model: Process,
+    forked: Launch,
+    lasting: RedisProcess,
+) -> Iterator[Process]:
+    """One that has it, in a schema of its own: it would tell what others wait for."""
+    folder = tmp_path_factory.mktemp("events")
+    write_spec(folder, agent(model.url))
+    with in_schema_of(postgres) as database:
+        process = start_runtime(folder, pod_environ(folder, database, AGENTOS_REDIS_URL=lasting.url), forked)
+        process.wait_until("/readyz")
+        yield process
+        process.stop()
+    assert redis_server.PASSWORD not in process.output
+    assert PASSWORD not in process.output
+
+
 @pytest.fixture
-def runtime(start: Start, redis: RedisProcess) -> Process:
-    """One that has the Redis."""
-    process = start(AGENTOS_REDIS_URL=redis.url)
-    process.wait_until("/readyz")
-    return process
+def bus(lasting: RedisProcess, runtime: Process) -> Iterator[RedisProcess]:
+    """It is back after a test that took it away."""
+    yield lasting
+    lasting.recover(lambda: runtime.output)
 
 
 @pytest.fixture
 def alice(runtime: Process, token: Callable[..., str]) -> Iterator[httpx.Client]:
-    """A user of it."""
+    """A user of the runtime."""
     with httpx.Client(base_url=runtime.url, headers={"Authorization": f"Bearer {token()}"}, timeout=60) as client:
         yield client
-    runtime.stop()
-    assert redis_server.PASSWORD not in runtime.output
 
 
 def run(client: httpx.Client, message: str, **form: str) -> dict[str, Any]:
@@ -64,9 +99,9 @@ def waiting(database: Database) -> int:
     return int(row[0])
 
 
-def test_a_run_is_told_from_start_to_end_without_what_was_said(alice: httpx.Client, redis: RedisProcess) -> None:
+def test_a_run_is_told_from_start_to_end_without_what_was_said(alice: httpx.Client, bus: RedisProcess) -> None:
     answer = run(alice, "my secret question")
-    events = redis.await_events("run.started", "run.completed", run_id=answer["run_id"])
+    events = bus.await_events("run.started", "run.completed", run_id=answer["run_id"])
     assert types(events) == ["run.started", "run.completed"]
     last = events[-1]
     assert {name: last[name] for name in ("specversion", "source", "subject")} == {
@@ -83,28 +118,28 @@ def test_a_run_is_told_from_start_to_end_without_what_was_said(alice: httpx.Clie
         "agent_id": "support",
         "user_id": "alice",
     }
-    assert "secret question" not in json.dumps(redis.events())
+    assert "secret question" not in json.dumps(bus.events())
 
 
 def test_a_run_that_waits_for_a_person_is_told_as_paused_and_then_as_completed(
-    alice: httpx.Client, redis: RedisProcess
+    alice: httpx.Client, bus: RedisProcess
 ) -> None:
     paused = run(alice, 'call divide {"a": 6, "b": 2}')
-    redis.await_events("run.paused", run_id=paused["run_id"])
+    bus.await_events("run.paused", run_id=paused["run_id"])
     tools = json.dumps([{**paused["tools"][0], "confirmed": True}])
     alice.post(
         f"/agents/support/runs/{paused['run_id']}/continue",
         data={"tools": tools, "session_id": paused["session_id"], "stream": "false"},
     )
-    events = types(redis.await_events("run.completed", run_id=paused["run_id"]))
+    events = types(bus.await_events("run.completed", run_id=paused["run_id"]))
     assert [type_ for type_ in events if type_.startswith("run.")] == ["run.started", "run.paused", "run.completed"]
 
 
 def test_an_approval_is_told_when_it_is_asked_for_and_when_it_is_resolved(
-    alice: httpx.Client, redis: RedisProcess, token: Callable[..., str]
+    alice: httpx.Client, bus: RedisProcess, token: Callable[..., str]
 ) -> None:
     paused = run(alice, 'call divide {"a": 6, "b": 2}')
-    (created,) = approvals(redis.await_events("approval.created", run_id=paused["run_id"]))
+    (created,) = approvals(bus.await_events("approval.created", run_id=paused["run_id"]))
     assert created["data"] == {
         "version": 1,
         "workspace": "acme",
@@ -124,54 +159,55 @@ def test_an_approval_is_told_when_it_is_asked_for_and_when_it_is_resolved(
         headers={"Authorization": f"Bearer {carol}"},
     )
     assert answer.status_code == 200, answer.text
-    _, resolved = approvals(redis.await_events("approval.resolved", run_id=paused["run_id"]))
+    _, resolved = approvals(bus.await_events("approval.resolved", run_id=paused["run_id"]))
     assert {name: resolved["data"][name] for name in ("approval_id", "status", "resolved_by")} == {
         "approval_id": created["subject"],
         "status": "rejected",
         "resolved_by": "carol",
     }
-    assert "secret reason" not in json.dumps(redis.events())
+    assert "secret reason" not in json.dumps(bus.events())
 
 
-def test_a_run_whose_model_fails_is_told_as_failed(alice: httpx.Client, redis: RedisProcess) -> None:
+def test_a_run_whose_model_fails_is_told_as_failed(alice: httpx.Client, bus: RedisProcess) -> None:
     failed = run(alice, "fail 400")
-    assert types(redis.await_events("run.failed", run_id=failed["run_id"])) == ["run.started", "run.failed"]
+    assert types(bus.await_events("run.failed", run_id=failed["run_id"])) == ["run.started", "run.failed"]
 
 
-def test_a_background_run_is_told_while_it_goes_on(alice: httpx.Client, redis: RedisProcess) -> None:
+def test_a_background_run_is_told_while_it_goes_on(alice: httpx.Client, bus: RedisProcess) -> None:
     accepted = run(alice, "think 5", background="true")
-    assert types(redis.await_events("run.started", run_id=accepted["run_id"])) == ["run.started"]
-    redis.await_events("run.completed", run_id=accepted["run_id"])
+    assert types(bus.await_events("run.started", run_id=accepted["run_id"])) == ["run.started"]
+    bus.await_events("run.completed", run_id=accepted["run_id"])
 
 
 @pytest.mark.parametrize(
     ("stop", "recover"), [("kill", "start"), ("pause", "go_on")], ids=["that is killed", "that hangs"]
 )
 def test_a_redis_holds_up_no_run_and_is_told_later(
-    alice: httpx.Client, runtime: Process, redis: RedisProcess, stop: str, recover: str
+    alice: httpx.Client, runtime: Process, bus: RedisProcess, stop: str, recover: str
 ) -> None:
     run(alice, "warm")
-    getattr(redis, stop)()
+    before = runtime.output
+    getattr(bus, stop)()
     # What a run costs is asked for an outage, not for its first seconds.
-    eventually(lambda: "Redis cannot be used" in runtime.output, "the runtime notices")
+    eventually(lambda: "Redis cannot be used" in runtime.output[len(before) :], "the runtime notices")
     began = time.monotonic()
     answers = [run(alice, f"number {n}") for n in range(5)]
     took = time.monotonic() - began
     assert [answer["status"] for answer in answers] == ["COMPLETED"] * 5
     assert took < 5, took
-    getattr(redis, recover)()
+    getattr(bus, recover)()
     for answer in answers:
-        redis.await_events("run.started", "run.completed", run_id=answer["run_id"])
+        bus.await_events("run.started", "run.completed", run_id=answer["run_id"])
 
 
-def test_a_full_redis_holds_up_no_run_and_is_told_later(alice: httpx.Client, redis: RedisProcess) -> None:
-    with redis.client() as client:
+def test_a_full_redis_holds_up_no_run_and_is_told_later(alice: httpx.Client, bus: RedisProcess) -> None:
+    with bus.client() as client:
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", "1")
         answer = run(alice, "while it is full")
         assert answer["status"] == "COMPLETED"
         client.config_set("maxmemory", "0")
-    redis.await_events("run.completed", run_id=answer["run_id"])
+    bus.await_events("run.completed", run_id=answer["run_id"])
 
 
 def test_what_a_killed_runtime_has_not_told_is_told_by_the_next(
@@ -302,10 +338,10 @@ def test_the_commands_of_the_page_keep_a_tenant_to_its_keys_and_read_its_events(
     assert "NOPERM" in subprocess.run(other, check=False, capture_output=True, text=True).stdout
 
 
-def test_the_event_that_the_page_shows_has_the_form_of_one(alice: httpx.Client, redis: RedisProcess) -> None:
+def test_the_event_that_the_page_shows_has_the_form_of_one(alice: httpx.Client, bus: RedisProcess) -> None:
     (shown,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     answer = run(alice, "like the page")
-    event = redis.await_events("run.completed", run_id=answer["run_id"])[-1]
+    event = bus.await_events("run.completed", run_id=answer["run_id"])[-1]
     page = json.loads(shown)
     assert list(page) == list(event)
     assert page["data"].keys() == event["data"].keys()

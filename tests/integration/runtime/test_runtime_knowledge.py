@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,18 @@ def deploy(
     return begin
 
 
+@pytest.fixture(scope="module")
+def bare(
+    tmp_path_factory: pytest.TempPathFactory,
+    runtime_of: Callable[..., AbstractContextManager[tuple[Any, Any]]],
+    a_knowledge: Callable[..., dict[str, Any]],
+    pgvector: Any,
+) -> Iterator[Deployment]:
+    """One without texts, for what is refused."""
+    with runtime_of(tmp_path_factory.mktemp("bare"), bodies=[a_knowledge()], knowledge="handbook") as served:
+        yield Deployment(*served)
+
+
 def write(folder: Path, texts: dict[str, str]) -> None:
     """The directory of the ConfigMap, as the kubelet keeps it."""
     place = folder / "knowledge" / "handbook"
@@ -207,27 +220,25 @@ NOT_TAKEN: dict[str, tuple[dict[str, str], Any, int, str]] = {
 }
 
 
-def test_what_is_not_taken_is_refused_at_once(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy()
+def test_what_is_not_taken_is_refused_at_once(bare: Deployment) -> None:
+    before = bare.ask("GET", "/knowledge/content").json()["data"]
     for what, (form, files, status, says) in NOT_TAKEN.items():
-        answer = deployment.ask("POST", "/knowledge/content", data=form, files=files)
+        answer = bare.ask("POST", "/knowledge/content", data=form, files=files)
         assert (answer.status_code, says in answer.text) == (status, True), (what, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
-    assert deployment.ask("GET", "/knowledge/content").json()["data"] == []
-    assert deployment.ask("GET", "/knowledge/content?page=0&limit=1").status_code == 422
+    assert bare.ask("GET", "/knowledge/content").json()["data"] == before
+    assert bare.ask("GET", "/knowledge/content?page=0&limit=1").status_code == 422
 
 
-def test_a_planted_source_is_not_fetched_by_a_refresh(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy()
+def test_a_planted_source_is_not_fetched_by_a_refresh(bare: Deployment) -> None:
     planted = '{"_agno": {"source_url": "http://169.254.169.254/", "reader_id": "website"}}'
     form = {"text_content": RETURNS, "name": "returns", "metadata": planted}
-    content = deployment.ask("POST", "/knowledge/content", data=form).json()["id"]
-    deployment.until(lambda: deployment.status(content)["status"] == "completed")
-    assert deployment.ask("POST", f"/knowledge/content/{content}/refresh").status_code == 400
+    content = bare.ask("POST", "/knowledge/content", data=form).json()["id"]
+    bare.until(lambda: bare.status(content)["status"] == "completed")
+    assert bare.ask("POST", f"/knowledge/content/{content}/refresh").status_code == 400
 
 
-def test_each_right_opens_its_own_part(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy()
+def test_each_right_opens_its_own_part(bare: Deployment) -> None:
     for method, path, scope in (
         ("GET", "/knowledge/content", "knowledge:read"),
         ("POST", "/knowledge/search", "knowledge:read"),
@@ -236,7 +247,7 @@ def test_each_right_opens_its_own_part(deploy: Callable[..., Deployment]) -> Non
     ):
         others = [each for each in SCOPES if each != scope]
         body = {"query": "a"} if path.endswith("search") else None
-        assert deployment.ask(method, path, scopes=others, json=body).status_code == 403, path
+        assert bare.ask(method, path, scopes=others, json=body).status_code == 403, path
 
 
 def test_deployments_of_a_workspace_have_knowledge_of_their_own(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.forks import Forks
 from tests.integration.apiserver import eventually
 from tests.integration.runtime.conftest import Process, a_free_port, agent, write_spec
 
@@ -75,17 +77,28 @@ def chat(folder: Path, file: Path, *arguments: str, said: str) -> subprocess.Com
     )
 
 
+@pytest.fixture
+def talk(runtimes: Forks, tmp_path: Path) -> Callable[..., str]:
+    """The same without the seconds of its imports, which one of these tests is enough for; all that it writes."""
+    logs = (tmp_path / f"chat-{number}" for number in itertools.count())
+
+    def talk(file: Path, *arguments: str, said: str) -> str:
+        database, log = {"AGENTOS_DATABASE_URL": f"sqlite:///{tmp_path}/agentos.db"}, next(logs)
+        chatting = runtimes.start(["chat", "-f", str(file), *arguments], LAPTOP | database, log, said)
+        assert chatting.wait(120) == 0, log.read_text()
+        return log.read_text()
+
+    return talk
+
+
 @pytest.mark.parametrize(("decision", "answer"), [("y", '"result": 3.0'), ("n", "The user has said no.")])
 def test_a_call_that_waits_is_decided_in_the_terminal(
-    tmp_path: Path, model: Process, decision: str, answer: str
+    talk: Callable[..., str], tmp_path: Path, model: Process, decision: str, answer: str
 ) -> None:
     waiting = [{"toolkit": "calculator", "requiresConfirmation": ["divide"]}]
-    done = chat(
-        tmp_path, document(tmp_path, model, tools=waiting), said=f'call divide {{"a": 6, "b": 2}}\n{decision}\n'
-    )
-    assert "divide({'a': 6, 'b': 2})?" in done.stdout
-    assert answer in done.stdout
-    assert done.returncode == 0
+    written = talk(document(tmp_path, model, tools=waiting), said=f'call divide {{"a": 6, "b": 2}}\n{decision}\n')
+    assert "divide({'a': 6, 'b': 2})?" in written
+    assert answer in written
 
 
 def test_a_call_of_a_teams_member_that_waits_is_decided_in_the_terminal(tmp_path: Path, model: Process) -> None:
@@ -99,11 +112,11 @@ def test_a_call_of_a_teams_member_that_waits_is_decided_in_the_terminal(tmp_path
     assert done.returncode == 0, done.stderr
 
 
-def test_a_conversation_goes_on_where_it_was_left(tmp_path: Path, model: Process) -> None:
+def test_a_conversation_goes_on_where_it_was_left(talk: Callable[..., str], tmp_path: Path, model: Process) -> None:
     file = document(tmp_path, model)
-    assert "You said: first words" in chat(tmp_path, file, said="first words\n").stdout
-    assert "Before this you said: first words" in chat(tmp_path, file, said="history\n").stdout
-    assert "nothing" in chat(tmp_path, file, "--session", "another", said="history\n").stdout
+    assert "You said: first words" in talk(file, said="first words\n")
+    assert "Before this you said: first words" in talk(file, said="history\n")
+    assert "nothing" in talk(file, "--session", "another", said="history\n")
 
 
 def test_nobody_of_that_name_is_told_with_who_was_meant(tmp_path: Path, model: Process) -> None:

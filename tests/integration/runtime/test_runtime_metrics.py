@@ -13,22 +13,38 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.apiserver import eventually
-from tests.integration.runtime.conftest import API_KEY, PASSWORD, SECRET, a_free_port
+from tests.integration.runtime.conftest import (
+    API_KEY,
+    PASSWORD,
+    SECRET,
+    Database,
+    Launch,
+    Process,
+    a_free_port,
+    agent,
+    pod_environ,
+    start_runtime,
+    write_spec,
+)
 
 RUNS = "/agents/{agent_id}/runs"
 MODEL = {"agent": "support", "model": "openai-chat:gpt-4o-mini"}
 
 
 class Scraped:
-    """The samples of one scrape."""
+    """The samples of one scrape, and those of the scrape at the beginning of the test."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, before: Scraped | None = None) -> None:
+        self.text, self._before = text, before
         self.samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
     def value(self, name: str, **labels: str) -> float:
         """The sum of all samples of a name that carry these labels."""
         return sum(s.value for s in self.samples if s.name == name and labels.items() <= s.labels.items())
+
+    def added(self, name: str, **labels: str) -> float:
+        """What the test has added to that."""
+        return self.value(name, **labels) - (self._before.value(name, **labels) if self._before else 0)
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +52,35 @@ def metrics_port() -> int:
     return a_free_port()
 
 
-@pytest.fixture
-def measured(start: Callable[..., Any], metrics_port: int, token: Callable[..., str]) -> Iterator[httpx.Client]:
-    """A ready runtime with a metrics port, spoken to as alice."""
-    process = start(AGENTOS_METRICS_PORT=str(metrics_port))
+@pytest.fixture(scope="module")
+def served(
+    tmp_path_factory: pytest.TempPathFactory, database: Database, model: Process, forked: Launch, metrics_port: int
+) -> Iterator[Process]:
+    """A ready runtime with a metrics port."""
+    folder = tmp_path_factory.mktemp("metrics")
+    write_spec(folder, agent(model.url))
+    process = start_runtime(folder, pod_environ(folder, database, AGENTOS_METRICS_PORT=str(metrics_port)), forked)
     process.wait_until("/readyz")
+    yield process
+    process.stop()
+    assert PASSWORD not in process.output
+
+
+@pytest.fixture
+def measured(served: Process, token: Callable[..., str]) -> Iterator[httpx.Client]:
+    """It, spoken to as alice."""
     headers = {"Authorization": f"Bearer {token()}"}
-    with httpx.Client(base_url=process.url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=served.url, headers=headers, timeout=60) as client:
         yield client
 
 
 @pytest.fixture
-def scrape(metrics_port: int) -> Callable[[], Scraped]:
-    return lambda: Scraped(httpx.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10).text)
+def scrape(served: Process, metrics_port: int) -> Callable[[], Scraped]:
+    def text() -> str:
+        return httpx.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10).text
+
+    before = Scraped(text())
+    return lambda: Scraped(text(), before)
 
 
 def run(client: httpx.Client, message: str, **form: str) -> httpx.Response:
@@ -70,13 +102,14 @@ def test_runs_are_counted_by_how_they_ended(measured: httpx.Client, scrape: Call
     )
     assert done.json()["status"] == "COMPLETED"
     found = scrape()
-    counted = {s.labels["status"]: s.value for s in found.samples if s.name == "agentos_runs_total"}
-    assert counted == {"completed": 3, "failed": 1, "paused": 1}
-    assert found.value("agentos_model_call_seconds_count", outcome="answered", **MODEL) == 4
-    assert found.value("agentos_model_call_seconds_count", outcome="failed", **MODEL) == 1
-    assert found.value("agentos_model_first_token_seconds_count", **MODEL) == 1
+    told = [s.labels["status"] for s in found.samples if s.name == "agentos_runs_total"]
+    counted = {status: found.added("agentos_runs_total", status=status) for status in told}
+    assert {status: count for status, count in counted.items() if count} == {"completed": 3, "failed": 1, "paused": 1}
+    assert found.added("agentos_model_call_seconds_count", outcome="answered", **MODEL) == 4
+    assert found.added("agentos_model_call_seconds_count", outcome="failed", **MODEL) == 1
+    assert found.added("agentos_model_first_token_seconds_count", **MODEL) == 1
     for kind in ("input", "output"):
-        assert found.value("agentos_model_tokens_total", kind=kind, **MODEL) > 0
+        assert found.added("agentos_model_tokens_total", kind=kind, **MODEL) > 0
 
 
 def test_requests_are_counted_by_route_and_never_by_what_a_caller_sent(
@@ -88,10 +121,10 @@ def test_requests_are_counted_by_route_and_never_by_what_a_caller_sent(
     measured.request("PLANTED", "/agents")
     measured.get("/agents", headers={"Authorization": "Bearer planted"})
     found = scrape()
-    assert found.value("agentos_requests_total", method="POST", route=RUNS, status="2xx") == 1
-    assert found.value("agentos_requests_total", method="GET", route="/sessions/{session_id}", status="2xx") == 1
-    assert found.value("agentos_requests_total", method="GET", route="unmatched", status="4xx") == 2
-    assert found.value("agentos_requests_total", method="other") == 1
+    assert found.added("agentos_requests_total", method="POST", route=RUNS, status="2xx") == 1
+    assert found.added("agentos_requests_total", method="GET", route="/sessions/{session_id}", status="2xx") == 1
+    assert found.added("agentos_requests_total", method="GET", route="unmatched", status="4xx") == 2
+    assert found.added("agentos_requests_total", method="other") == 1
     for told in ("planted", "alice", session, "acme", PASSWORD, SECRET, API_KEY):
         assert told.lower() not in found.text.lower()
 
@@ -107,7 +140,7 @@ def test_an_open_stream_is_seen_while_it_is_open(measured: httpx.Client, scrape:
     assert during.value("agentos_streams") == 1
     assert during.value("agentos_active_runs") == 1
     assert after.value("agentos_streams") == 0
-    assert after.value("agentos_stream_seconds_count", route=RUNS) == 1
+    assert after.added("agentos_stream_seconds_count", route=RUNS) == 1
 
 
 def test_a_background_run_is_active_until_it_has_ended(measured: httpx.Client, scrape: Callable[[], Scraped]) -> None:

@@ -4,34 +4,69 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.integration.runtime import redis_server
+from tests.integration.runtime.conftest import (
+    PASSWORD,
+    Database,
+    Launch,
+    Process,
+    a_free_port,
+    agent,
+    make_token,
+    pod_environ,
+    start_runtime,
+    write_spec,
+)
 from tests.integration.runtime.redis_server import RedisProcess
-
-if TYPE_CHECKING:
-    from tests.integration.runtime.conftest import Process
 
 LONG = "wait 8 " + " ".join(f"word{n}" for n in range(40))
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """The Redis of all these tests."""
+    with redis_server.running(tmp_path_factory.mktemp("redis"), a_free_port()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def processes(
+    tmp_path_factory: pytest.TempPathFactory, database: Database, model: Process, forked: Launch, lasting: RedisProcess
+) -> Iterator[list[Process]]:
+    """Two of them, ready."""
+    folder = tmp_path_factory.mktemp("replicas")
+    write_spec(folder, agent(model.url))
+    environ = pod_environ(folder, database, AGENTOS_REDIS_URL=lasting.url)
+    processes = [start_runtime(folder, environ, forked) for _ in range(2)]
+    for process in processes:
+        process.wait_until("/readyz")
+    yield processes
+    for process in processes:
+        process.stop()
+        assert PASSWORD not in process.output
+
+
 @pytest.fixture
-def replicas(
-    start: Callable[..., Process], redis: RedisProcess, token: Callable[..., str]
-) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+def redis(lasting: RedisProcess, processes: list[Process]) -> Iterator[RedisProcess]:
+    """It is back after a test that took it away."""
+    yield lasting
+    lasting.recover(*(partial(getattr, process, "output") for process in processes))
+
+
+@pytest.fixture
+def replicas(processes: list[Process]) -> Iterator[tuple[httpx.Client, httpx.Client]]:
     """Alice at the one and at the other."""
-    processes = [start(AGENTOS_REDIS_URL=redis.url) for _ in range(2)]
-    headers = {"Authorization": f"Bearer {token()}"}
-    with ExitStack() as stack:
-        clients = []
-        for process in processes:
-            process.wait_until("/readyz")
-            clients.append(stack.enter_context(httpx.Client(base_url=process.url, headers=headers, timeout=60)))
-        yield clients[0], clients[1]
+    headers = {"Authorization": f"Bearer {make_token()}"}
+    here, there = (httpx.Client(base_url=process.url, headers=headers, timeout=60) for process in processes)
+    with here, there:
+        yield here, there
 
 
 def frames(response: httpx.Response) -> Iterator[dict[str, Any]]:
@@ -110,19 +145,6 @@ def test_a_cancellation_that_reaches_nobody_is_503_and_not_a_success(
     assert refused.headers["retry-after"] == "2"
     assert here.post(path, params=where).status_code == 200
     await_status(there, run_id, session_id, "CANCELLED")
-    redis.go_on()
-
-
-def test_a_redis_that_goes_in_the_middle_ends_whoever_follows_the_run_and_not_the_run(
-    replicas: tuple[httpx.Client, httpx.Client], redis: RedisProcess
-) -> None:
-    here, there = replicas
-    with begin(here, LONG, background="true") as response:
-        stream = frames(response)
-        run_id, session_id = ids_of(stream)
-        redis.kill()
-        assert "the run goes on" in json.dumps(list(stream)[-1])
-    await_status(there, run_id, session_id, "COMPLETED")
 
 
 def test_both_replicas_publish_and_every_run_is_told_once_and_in_order(
@@ -139,3 +161,15 @@ def test_both_replicas_publish_and_every_run_is_told_once_and_in_order(
     told = [(event["data"]["run_id"], event["type"]) for event in events]
     for run_id in runs:
         assert [type_ for id_, type_ in told if id_ == run_id] == ["agentos.run.started", "agentos.run.completed"]
+
+
+def test_a_redis_that_goes_in_the_middle_ends_whoever_follows_the_run_and_not_the_run(
+    replicas: tuple[httpx.Client, httpx.Client], redis: RedisProcess
+) -> None:
+    here, there = replicas
+    with begin(here, LONG, background="true") as response:
+        stream = frames(response)
+        run_id, session_id = ids_of(stream)
+        redis.kill()
+        assert "the run goes on" in json.dumps(list(stream)[-1])
+    await_status(there, run_id, session_id, "COMPLETED")

@@ -61,10 +61,10 @@ class Older:
     database: Any
     model_url: str
 
-    def does(self, action: str, message: str = "") -> dict[str, list[str]]:
-        """Write a run and a memory, or only read; what is there afterwards."""
+    def does(self, action: str, *messages: str) -> dict[str, list[str]]:
+        """Write a run and a memory with each message, or only read; what is there afterwards."""
         url = self.database.url.replace("postgresql://", "postgresql+psycopg://")
-        arguments = [action, url, self.database.schema, self.model_url, message]
+        arguments = [action, url, self.database.schema, self.model_url, *messages]
         environ = {"PATH": os.environ["PATH"], "AGNO_TELEMETRY": "false"}
         done = subprocess.run(
             [interpreter_of(self.agno), SCRIPT, *arguments], env=environ, capture_output=True, text=True, check=False
@@ -127,9 +127,7 @@ def heard(process: Any, token: Callable[..., str]) -> dict[str, list[str]]:
 def test_what_an_older_agno_stored_is_there_after_the_upgrade(
     older: Callable[[str], Older], start: Callable[..., Any], token: Callable[..., str], agno: str, database: Any
 ) -> None:
-    before = older(agno)
-    before.does("write", "tea")
-    there = before.does("write", "coffee")
+    there = older(agno).does("write", "tea", "coffee")
     assert there["answers"] == ["You said: tea", "You said: coffee"]
     replicas = [start(), start()]
     for replica in replicas:

@@ -42,12 +42,13 @@ NOTHING_OF_A_USER = {
 }
 """Operations whose requests here are not understood, and why nothing is missed by that."""
 SECONDS = 15.0
-DOCUMENT = document()
-OPERATIONS = [
-    (method.upper(), path, operation)
-    for path, operations in DOCUMENT["paths"].items()
-    for method, operation in operations.items()
-]
+
+
+def offered() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every operation: its method, its path, and what it takes."""
+    for path, operations in document()["paths"].items():
+        for method, operation in operations.items():
+            yield method.upper(), path, operation
 
 
 @dataclass
@@ -214,7 +215,7 @@ def sent(definition: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
 def fields_of(content: dict[str, Any]) -> set[str]:
     """The fields that a body may have: with others the runtime refuses many, and looks for nothing."""
     schemas = [each["schema"] for each in content.values()]
-    named = [DOCUMENT["components"]["schemas"].get(each.get("$ref", "").rpartition("/")[2], each) for each in schemas]
+    named = [document()["components"]["schemas"].get(each.get("$ref", "").rpartition("/")[2], each) for each in schemas]
     return {name for schema in named for name in schema.get("properties", ())}
 
 
@@ -224,9 +225,7 @@ def test_nothing_of_one_user_is_in_an_answer_to_another_or_changed_by_it(
 ) -> None:
     before = household.kept()
     assert [path for path, each in before.items() if not is_hers(json.dumps(each))] == []
-    answers = {
-        f"{method} {path}": asked_by_bob(household, claimed, method, path, it) for method, path, it in OPERATIONS
-    }
+    answers = {f"{method} {path}": asked_by_bob(household, claimed, method, path, it) for method, path, it in offered()}
     assert len(answers) > 100
     not_understood = {asked: answer.text for asked, answer in answers.items() if answer.status_code in {415, 422}}
     assert {asked: said for asked, said in not_understood.items() if asked not in NOTHING_OF_A_USER} == {}
@@ -236,7 +235,7 @@ def test_nothing_of_one_user_is_in_an_answer_to_another_or_changed_by_it(
 
 def test_every_operation_is_asked_about_something_of_hers(household: Household) -> None:
     """One that a new agno or a new part of ours brings has to be looked at before this passes again."""
-    named = {name for _, path, _ in OPERATIONS for name in re.findall(r"{(\w+)}", path)}
+    named = {name for _, path, _ in offered() for name in re.findall(r"{(\w+)}", path)}
     assert named - household.ids.keys() == OF_NO_USER
 
 

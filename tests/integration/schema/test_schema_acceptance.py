@@ -19,7 +19,7 @@ from tests.integration.schema.bodies import agent, deployment, workspace
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "unit" / "operator" / "golden"
-DEFINITIONS = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
+DEFINITIONS = [yaml.load(path.read_text(), Loader=yaml.CSafeLoader) for path in sorted(CRDS.glob("*.yaml"))]
 
 
 def test_a_workspace_needs_no_more_than_a_display_name(api_server: ApiServer, fresh_name: Callable[[], str]) -> None:

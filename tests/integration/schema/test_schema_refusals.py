@@ -695,7 +695,7 @@ def rules(schema: Object) -> Iterator[str]:
 RULES = {
     message
     for path in CRDS.glob("*.yaml")
-    for version in yaml.safe_load(path.read_text())["spec"]["versions"]
+    for version in yaml.load(path.read_text(), Loader=yaml.CSafeLoader)["spec"]["versions"]
     for message in rules(version["schema"]["openAPIV3Schema"])
 }
 

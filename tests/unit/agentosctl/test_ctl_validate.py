@@ -216,7 +216,7 @@ def test_an_argument_that_names_nothing_ends_with_two(
 
 def test_the_rules_for_names_are_those_of_the_schemas() -> None:
     for name in ("workspaces", "agentdeployments"):
-        crd = yaml.safe_load((ROOT / "crds" / f"{name}.yaml").read_text())
+        crd = yaml.load((ROOT / "crds" / f"{name}.yaml").read_text(), Loader=yaml.CSafeLoader)
         rules = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["x-kubernetes-validations"]
         told = [f"metadata.name {text}" for _, text in NAME_RULES]
         told += [f"metadata.name is reserved ({', '.join(RESERVED)}, kube-*)"] if name == "workspaces" else []

@@ -71,6 +71,6 @@ def render(helm: Helm) -> Render:
             "-",
         ]
         text = helm(*arguments, *flags, values=values)
-        return Rendered(item for item in yaml.safe_load_all(text) if item)
+        return Rendered(item for item in yaml.load_all(text, Loader=yaml.CSafeLoader) if item)
 
     return call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,18 @@ KINDS: dict[str, tuple[Mapping[str, Kind], set[str]]] = {
 """By the field of the spec: the runtime's table of parameters, and what it reads beside them."""
 
 
-def schema_of(field: str) -> dict[str, Any]:
-    """The schema of a field of the spec as the CRD has it."""
-    crd = yaml.safe_load(CRD.read_text())
+@cache
+def fields_of_spec() -> dict[str, Any]:
+    """The schemas of all fields of the spec as the CRD has them."""
+    crd = yaml.load(CRD.read_text(), Loader=yaml.CSafeLoader)
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    found: dict[str, Any] = schema["properties"]["spec"]["properties"][field]
+    found: dict[str, Any] = schema["properties"]["spec"]["properties"]
+    return found
+
+
+def schema_of(field: str) -> dict[str, Any]:
+    """The schema of one of them."""
+    found: dict[str, Any] = fields_of_spec()[field]
     return found
 
 
@@ -154,8 +162,7 @@ def test_the_runtime_understands_schedules_as_the_crd_has_them() -> None:
 
 
 def test_the_runtime_bounds_limits_as_the_crd_does() -> None:
-    crd = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    fields = crd["properties"]["spec"]["properties"]["limits"]["properties"]
+    fields = schema_of("limits")["properties"]
     counts = {name: field for name, field in fields.items() if field["type"] == "integer"}
     for bound in ("minimum", "maximum"):
         body = document()
