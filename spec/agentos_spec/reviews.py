@@ -111,9 +111,7 @@ def _check(node: Node, review: ReviewSpec, type_: str, step: Mapping[str, Node])
         if name in said and flag not in waits:
             node.fail(f"{camel(name)} means nothing without {camel(flag)}: true")
     if review.by_approver and "requires_user_input" in waits:
-        node.fail(
-            "what the user is asked for cannot wait for an approver; take requiresApproval or requiresUserInput out"
-        )
+        node.fail("an approver cannot answer in the user's place; take requiresApproval or requiresUserInput out")
     if "requires_user_input" in waits and len(waits) > 1:
         node.fail("a step either asks its user for something or waits for a yes; make two steps of it")
     _check_retry(node, said, waits)

@@ -100,8 +100,8 @@ def _check_step(
         if asked[0] is not step or not _is_last(way):
             _refuse(
                 place,
-                f"{what}, so that inside of {outer.name!r} it has to be the first step with an agent or a team, and the "
-                "last one; make it, or what stands beside it, a step of the workflow itself",
+                f"{what}, so that inside of {outer.name!r} it has to be the first step with an agent or a team, and "
+                "the last one; make it, or what stands beside it, a step of the workflow itself",
             )
 
 

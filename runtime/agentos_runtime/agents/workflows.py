@@ -51,7 +51,7 @@ def _review(spec: StepSpec) -> dict[str, Any]:
     """What it waits for, and what an error does: agno goes on by itself, with the error's words as what was found."""
     if spec.type == "Parallel":
         return {}
-    policy = {"on_error": OnError(spec.on_error)} if spec.type in ("Step", "Condition") else {}
+    policy: dict[str, Any] = {"on_error": OnError(spec.on_error)} if spec.type in ("Step", "Condition") else {}
     return {"human_review": HumanReview(**(spec.review.parameters if spec.review else {}), **policy)}
 
 
