@@ -59,11 +59,12 @@ def _values(asked: list[dict[str, Any]], given: Any) -> dict[str, Any]:
         if name not in names:
             raise _refused(f"user_input.{str(name)[:64]}", "is not asked for")
     for field in asked:
-        _check(field, given.get(field["name"]))
+        check_field(field, given.get(field["name"]))
     return given
 
 
-def _check(field: Mapping[str, Any], value: Any) -> None:
+def check_field(field: Mapping[str, Any], value: Any) -> None:
+    """Refuse a value that is not what the field, as agno writes it in JSON, asks for."""
     name = f"user_input.{field['name']}"
     if value is None or value == "":
         if field["required"]:
