@@ -15,7 +15,7 @@ from agentos_spec.node import Node
 
 _FIELD_TYPES = ("str", "int", "float", "bool", "list", "dict")
 _MOST_FIELDS = 32
-_DECISIONS = ("requires_confirmation", "requires_output_review", "requires_iteration_review")
+_DECISIONS = ("requires_confirmation", "requires_output_review")
 """What a yes or a no answers."""
 _MESSAGES = {
     "confirmation_message": "requires_confirmation",
@@ -23,7 +23,6 @@ _MESSAGES = {
     "user_input_schema": "requires_user_input",
     "allow_multiple_selections": "requires_user_input",
     "output_review_message": "requires_output_review",
-    "iteration_review_message": "requires_iteration_review",
 }
 """Fields that mean nothing without the one that they belong to."""
 
@@ -59,7 +58,6 @@ _OUTPUT: dict[str, Kind] = {
     "output_review_message": Text(),
     "max_retries": Whole(1, 100),
 }
-_ITERATION: dict[str, Kind] = {"requires_iteration_review": Flag(), "iteration_review_message": Text()}
 
 REVIEWS: dict[str, dict[str, Kind]] = {
     "Step": {
@@ -71,7 +69,7 @@ REVIEWS: dict[str, dict[str, Kind]] = {
     },
     "Steps": {**_CONFIRMATION, "on_reject": Choice(("skip", "cancel"))},
     "Condition": {**_CONFIRMATION, "on_reject": Choice(("skip", "cancel", "else"))},
-    "Loop": {**_CONFIRMATION, **_ITERATION, "on_reject": Choice(("skip", "cancel", "retry"))},
+    "Loop": {**_CONFIRMATION, "on_reject": Choice(("skip", "cancel"))},
     "Router": {
         **_CONFIRMATION,
         **_INPUT,
@@ -116,8 +114,6 @@ def _check(node: Node, review: ReviewSpec, type_: str, step: Mapping[str, Node])
         node.fail("a step either asks its user for something or waits for a yes; make two steps of it")
     _check_retry(node, said, waits)
     _check_input(node, said, type_, step)
-    if "requires_iteration_review" in waits and len(step["steps"].items()) > 1:
-        node.fail("requiresIterationReview takes a Loop with one step; put its steps into one of type Steps")
 
 
 def _check_retry(node: Node, said: Mapping[str, Any], waits: list[str]) -> None:

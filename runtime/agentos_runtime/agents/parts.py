@@ -7,10 +7,13 @@ steps.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from agno.agent import Agent
+from agno.run.agent import RunOutput
 from agno.run.base import RunStatus
+from agno.run.team import TeamRunOutput
 from agno.run.workflow import WorkflowRunOutput
 from agno.session.workflow import WorkflowSession
 from agno.team import Team
@@ -19,8 +22,28 @@ from agno.workflow import Workflow
 from agentos_runtime.reviews import record_of
 
 
+async def _ended(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The same events, and the run itself when nothing is left to do.
+
+    A step leaves the stream as soon as it has the run; closed in its middle, agno counts the run as cancelled, also one
+    that waits for a decision.
+    """
+    run: RunOutput | TeamRunOutput | None = None
+    async for event in stream:
+        if isinstance(event, RunOutput | TeamRunOutput):
+            run = event
+        else:
+            yield event
+    if run is not None:
+        yield run
+
+
 class AgentInWorkflow(Agent):
     """An agent whose sessions are its workflow's."""
+
+    def arun(self, *args: Any, **given: Any) -> Any:
+        answer: Any = super().arun(*args, **given)
+        return _ended(answer) if isinstance(answer, AsyncIterator) else answer
 
     def deep_copy(self, *, update: dict[str, Any] | None = None) -> AgentInWorkflow:
         copied: Any = super().deep_copy(update=update)
@@ -30,6 +53,10 @@ class AgentInWorkflow(Agent):
 
 class TeamInWorkflow(Team):
     """A team whose sessions are its workflow's, as are those of its members."""
+
+    def arun(self, *args: Any, **given: Any) -> Any:
+        answer: Any = super().arun(*args, **given)
+        return _ended(answer) if isinstance(answer, AsyncIterator) else answer
 
     def deep_copy(self, *, update: dict[str, Any] | None = None) -> TeamInWorkflow:
         copied: Any = super().deep_copy(update=update)

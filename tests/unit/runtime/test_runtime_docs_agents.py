@@ -65,7 +65,8 @@ def test_every_parameter_of_agnos_human_review_is_declared_or_left_out_with_a_re
     declared = {name for kinds in REVIEWS.values() for name in kinds}
     parameters = set(inspect.signature(HumanReview.__init__).parameters) - {"self", "on_error"}
     assert declared <= parameters
-    assert parameters - declared == {"timeout", "on_timeout"} <= left_out()
+    assert parameters - declared <= left_out(), "not decided about"
+    assert not declared & left_out() - {"max_retries"}
     approvals = (ROOT / "docs" / "approvals.md").read_text()
     assert all(f"`{camel(name)}`" in approvals for name in declared)
 

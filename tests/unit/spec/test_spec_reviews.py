@@ -40,7 +40,7 @@ def step(type_: str, review: dict[str, Any], **more: Any) -> StepSpec:
         ("Step", {"requiresUserInput": True, "userInputSchema": FIELDS}, {}),
         ("Steps", {"requiresConfirmation": True}, {}),
         ("Condition", {"requiresConfirmation": True, "onReject": "skip"}, {}),
-        ("Loop", {"requiresIterationReview": True, "onReject": "retry"}, {}),
+        ("Loop", {"requiresConfirmation": True}, {}),
         ("Router", {"requiresUserInput": True, "allowMultipleSelections": True}, {}),
         ("Router", {"requiresConfirmation": True}, {"selector": '"ask"'}),
     ],
@@ -132,12 +132,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
         "with requiresUserInput the user chooses; take selector out of the step",
     ),
     "a way that nobody chooses": ("Router", YES, {}, "selector is missing"),
-    "rounds of many steps": (
-        "Loop",
-        {"requiresIterationReview": True},
-        {"steps": [ASK, {**ASK, "name": "more"}]},
-        "requiresIterationReview takes a Loop with one step",
-    ),
+    "rounds": ("Loop", {"requiresIterationReview": True}, {}, "unknown field 'requiresIterationReview'"),
 }
 
 
