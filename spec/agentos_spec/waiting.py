@@ -50,6 +50,13 @@ def check_waiting(spec: Spec) -> None:
     waiting = waiting_parts(spec)
     teams = {team.id: team for team in spec.teams}
     pausing = _pausing(spec, waiting)
+    for team in spec.teams:
+        if team.id in waiting and team.parameters.get("mode") == "tasks":
+            _refuse(
+                f"{team.path}.mode",
+                f"{team.id!r} has calls that wait for a decision, after which a team does not go on with its tasks; "
+                "use coordinate, route or broadcast, or take the calls that wait out of it and its members",
+            )
     for workflow in spec.workflows:
         for step in workflow.steps:
             _check_step(workflow, step, waiting, teams)

@@ -22,6 +22,7 @@ from agno.tools.toolkit import Toolkit
 from agno.workflow import Workflow
 from pydantic import BaseModel
 
+from agentos_runtime.agents import leaders  # noqa: F401 - see there
 from agentos_runtime.agents.forms import compile_form
 from agentos_runtime.agents.guardrails import compile_guardrail
 from agentos_runtime.agents.models import compile_model

@@ -205,10 +205,10 @@ def alone(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
     return changed(["workflows"], [{"id": "story", "steps": list(steps), **more}])
 
 
-def test_calls_may_wait_in_teams_however_deep_and_of_every_mode() -> None:
+def test_calls_may_wait_in_teams_however_deep() -> None:
     teams = [
         {"id": "till", "model": MODEL, "members": ["cashier", "writer"], "tools": WAITS, "mode": mode}
-        for mode in ("coordinate", "route", "broadcast", "tasks")
+        for mode in ("coordinate", "route", "broadcast")
     ]
     for team in teams:
         above = [
@@ -234,6 +234,13 @@ def test_calls_may_wait_in_teams_however_deep_and_of_every_mode() -> None:
 def test_a_call_may_wait_in_a_step_after_which_nothing_is_left_to_do_there(step: dict[str, Any]) -> None:
     before, after = {"name": "before", "agent": "writer"}, {"name": "after", "agent": "writer"}
     assert len(parse_spec(alone(before, step, after)).workflows[0].steps) == 3
+
+
+def test_a_team_that_works_off_tasks_has_no_calls_that_wait() -> None:
+    team = {"id": "till", "model": MODEL, "members": ["cashier"], "mode": "tasks"}
+    with pytest.raises(SpecError, match=r"spec.teams\[0\].mode: 'till' has calls that wait .* use coordinate, route"):
+        parse_spec(changed(["teams"], [team, *GOOD["spec"]["teams"]]))
+    parse_spec(changed(["teams"], [{**team, "members": ["writer"]}, *GOOD["spec"]["teams"]]))
 
 
 def test_what_a_continuation_needs_of_a_run_is_kept_with_it() -> None:
