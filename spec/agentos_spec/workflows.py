@@ -74,7 +74,7 @@ def _step(node: Node, depth: int) -> StepSpec:
     otherwise = [shape.otherwise] if shape.otherwise else []
     policy = ["onError"] if shape.may_skip else []
     required = ["name", *inside, *(decides if shape.must_decide and not _is_selected(node) else [])]
-    optional = ["type", "humanReview", *executors, *otherwise, *decides, *policy, *map(camel, kinds)]
+    optional = ["type", *executors, *otherwise, *decides, *policy, "humanReview", *map(camel, kinds)]
     have = node.fields(required, optional)
     return StepSpec(
         type=type_,
