@@ -106,8 +106,8 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 @pytest.mark.parametrize(
     ("answers", "there", "absent"),
     [
-        ("yy", ["Send it to the customer?", '"result": 3.0'], "CANC"),
-        ("nn", ["The user has said no.", "(cancelled)"], '"result"'),
+        ("yy", ["Send it to the customer?", '"result": 3.0'], "cancelled"),
+        ("nn", ["Workflow cancelled: Step 'send' was rejected"], '"result"'),
     ],
 )
 def test_the_example_of_a_workflow_that_waits_is_decided_in_the_terminal(
