@@ -106,12 +106,12 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 @pytest.mark.parametrize(
     ("answers", "there", "absent"),
     [
-        ("yy", ["Send it to the customer?", '"result": 3.0'], "cancelled"),
-        ("nn", ["Workflow cancelled: Step 'send' was rejected"], '"result"'),
+        (("y", "y"), ["Send it to the customer?", '"result": 3.0'], "cancelled"),
+        (("n", "n"), ["Workflow cancelled: Step 'send' was rejected"], '"result"'),
     ],
 )
 def test_the_example_of_a_workflow_that_waits_is_decided_in_the_terminal(
-    tmp_path: Path, model: Process, answers: str, there: list[str], absent: str
+    tmp_path: Path, model: Process, answers: tuple[str, str], there: list[str], absent: str
 ) -> None:
     """A call, a way and a step wait, in this order; an answer that does not fit is asked for again."""
     example = yaml.safe_load((EXAMPLES / "approvals.yaml").read_text())
