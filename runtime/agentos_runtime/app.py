@@ -26,7 +26,7 @@ from agentos_runtime.agents.compile import Components, ReadSecret, compile_compo
 from agentos_runtime.agents.models import DeferredModel
 from agentos_runtime.approvals.approvers import Approvers
 from agentos_runtime.approvals.claims import Claims
-from agentos_runtime.approvals.continuations import Continuations
+from agentos_runtime.approvals.continuations import Continuations, Gated
 from agentos_runtime.approvals.tickets import Tickets
 from agentos_runtime.asgi import App
 from agentos_runtime.auth.internal import ALGORITHM, AUDIENCE, ISSUER, InternalTokens
@@ -57,8 +57,7 @@ from agentos_runtime.schedules.scheduler import Scheduler
 from agentos_runtime.schedules.submission import Submission
 from agentos_runtime.settings import Settings
 from agentos_runtime.warmup import Warmup
-from agentos_spec import Limits, Spec
-from agentos_spec.model import ComponentSpec
+from agentos_spec import Limits, Spec, guarded_parts, reviewed_by_approvers
 
 if TYPE_CHECKING:
     from agentos_runtime.events.shared import Shared
@@ -227,14 +226,8 @@ def _agent_os(
 
 def _approvals(app: App, spec: Spec, database: AsyncBaseDb, claims: Claims, tickets: Tickets | None) -> App:
     """agno, behind what it would believe a caller about approvals."""
-    guarded = {part.id: _guarded(part) for part in (*spec.agents, *spec.teams)}
-    for team in spec.teams:  # its run waits for the calls of its members, which are agents where something waits
-        guarded[team.id] = guarded[team.id].union(*(_guarded(each) for each in spec.agents if each.id in team.members))
-    return Approvers(Continuations(app, database, claims, guarded, tickets), database, _required_scopes)
-
-
-def _guarded(part: ComponentSpec) -> frozenset[str]:
-    return frozenset(name for tool in part.tools for name in tool.approved)
+    gate = Gated(guarded_parts(spec), reviewed_by_approvers(spec))
+    return Approvers(Continuations(app, database, claims, gate, tickets), database, _required_scopes)
 
 
 def _required_scopes(method: str, path: str) -> Sequence[str]:

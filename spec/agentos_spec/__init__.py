@@ -17,6 +17,7 @@ from agentos_spec.model import (
     McpServerSpec,
     ModelSpec,
     OpenApiSpec,
+    ReviewSpec,
     ScheduleSpec,
     SecretRef,
     SourceSpec,
@@ -28,6 +29,7 @@ from agentos_spec.model import (
     WorkflowSpec,
 )
 from agentos_spec.parse import load_spec, parse_spec
+from agentos_spec.waiting import guarded_parts, reviewed_by_approvers
 
 __all__ = [
     "AgentSpec",
@@ -40,6 +42,7 @@ __all__ = [
     "McpServerSpec",
     "ModelSpec",
     "OpenApiSpec",
+    "ReviewSpec",
     "ScheduleSpec",
     "SecretRef",
     "SourceSpec",
@@ -52,6 +55,8 @@ __all__ = [
     "ToolkitSpec",
     "WorkflowSpec",
     "find_problems",
+    "guarded_parts",
     "load_spec",
     "parse_spec",
+    "reviewed_by_approvers",
 ]

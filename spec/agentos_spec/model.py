@@ -253,6 +253,17 @@ class TeamSpec(ComponentSpec):
 
 
 @dataclass(frozen=True)
+class ReviewSpec:
+    """What a step of a workflow waits for a person with: agno's HumanReview."""
+
+    parameters: Mapping[str, Any]
+    """Values for agno's constructor under agno's names."""
+    by_approver: bool = False
+    """Whether the user who asked may not decide."""
+    path: str = ""
+
+
+@dataclass(frozen=True)
 class StepSpec:
     """One step of a workflow, of any type: those that group others hold them in `steps`."""
 
@@ -270,6 +281,7 @@ class StepSpec:
     """A Condition's evaluator, a Loop's end, a Router's selector: CEL."""
     on_error: str = "fail"
     """Whether a failed Step or Condition ends the workflow (`fail`) or only itself (`skip`)."""
+    review: ReviewSpec | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values for agno's constructor under agno's names."""
     path: str = ""

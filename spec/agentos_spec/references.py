@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentos_spec.errors import SpecError, SpecReason, did_you_mean
-from agentos_spec.model import ComponentSpec, Spec, StepSpec
+from agentos_spec.model import Spec, StepSpec
+from agentos_spec.waiting import check_waiting
 
 MOST_PARTS = 2_000
 """Places that name somebody, counted with all that is in whom they name. Each becomes an object of its own, and a team
@@ -34,7 +35,7 @@ def check_references(spec: Spec) -> None:
         _check_exists(_Use((schedule.kind,), schedule.target, f"{schedule.path}.{schedule.kind}"), known)
     _check_cycles(uses)
     _check_size(uses)
-    _check_waiting(spec, uses)
+    check_waiting(spec)
 
 
 def _known(spec: Spec) -> dict[str, str]:
@@ -135,32 +136,6 @@ def _check_size(uses: Mapping[str, Sequence[_Use]]) -> None:
                 f"that names them, and with what stands before it that is {whole:,}; a deployment may have at most "
                 f"{MOST_PARTS:,}. Name teams and workflows from fewer places, or divide them among AgentDeployments",
             )
-
-
-def _check_waiting(spec: Spec, uses: Mapping[str, Sequence[_Use]]) -> None:
-    """Runs of teams are continued with the calls of their members, and no others: not those of a member's members, and
-    none of what a workflow runs."""
-    waiting = {part.id: path for part in (*spec.agents, *spec.teams) if (path := _waits(part))}
-    teams = {team.id for team in spec.teams}
-    for user, places in uses.items():
-        for use in places:
-            inside = [use.id, *(member.id for member in uses.get(use.id, ()) if use.id in teams)]
-            found = next((id_ for id_ in inside if id_ in waiting), None)
-            if found is not None and not (user in teams and found == use.id and found not in teams):
-                kind = "teams of teams" if user in teams else "workflows"
-                _refuse(
-                    waiting[found],
-                    f"{found!r} is part of {user!r}, and calls that wait for a decision are not supported in {kind}"
-                    " yet; use an agent without them there",
-                )
-
-
-def _waits(part: ComponentSpec) -> str | None:
-    """Where an agent or a team says that calls of its tools wait."""
-    for tool in part.tools:
-        if tool.requires_confirmation or tool.requires_approval:
-            return tool.path
-    return None
 
 
 def _refuse(path: str, problem: str) -> None:

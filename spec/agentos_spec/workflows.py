@@ -10,6 +10,7 @@ from agentos_spec.kinds import Choice, camel, read_parameters
 from agentos_spec.model import StepSpec, WorkflowSpec
 from agentos_spec.node import Node
 from agentos_spec.parameters import STEPS, WORKFLOW
+from agentos_spec.reviews import parse_review
 
 _DEEPEST = 8
 """Levels of steps in steps: deeper ones are a mistake, or meant to exhaust a parser."""
@@ -72,8 +73,9 @@ def _step(node: Node, depth: int) -> StepSpec:
     executors = _EXECUTORS if shape.inside is None else ()
     otherwise = [shape.otherwise] if shape.otherwise else []
     policy = ["onError"] if shape.may_skip else []
-    required = ["name", *inside, *(decides if shape.must_decide else [])]
-    have = node.fields(required, ["type", *executors, *otherwise, *decides, *policy, *map(camel, kinds)])
+    required = ["name", *inside, *(decides if shape.must_decide and not _is_selected(node) else [])]
+    optional = ["type", *executors, *otherwise, *decides, *policy, "humanReview", *map(camel, kinds)]
+    have = node.fields(required, optional)
     return StepSpec(
         type=type_,
         name=have["name"].text(),
@@ -81,10 +83,17 @@ def _step(node: Node, depth: int) -> StepSpec:
         else_steps=_steps(have[shape.otherwise], depth + 1) if shape.otherwise in have else (),
         expression=have[shape.expression].text() if shape.expression in have else None,
         on_error=Choice(("fail", "skip")).read(have["onError"]) if "onError" in have else "fail",
+        review=parse_review(have["humanReview"], type_, have, outermost=depth == 1) if "humanReview" in have else None,
         parameters=read_parameters(have, kinds),
         path=node.path,
         **(_executor(node, have) if shape.inside is None else {}),
     )
+
+
+def _is_selected(node: Node) -> bool:
+    """Whether whoever asked chooses the way, so that no expression does."""
+    review = node.value.get("humanReview") if isinstance(node.value, Mapping) else None
+    return isinstance(review, Mapping) and review.get("requiresUserInput") is True
 
 
 def _type(node: Node) -> str:

@@ -95,8 +95,22 @@ _EXPRESSIONS = (
 )
 
 
+_FIELDS: list[dict[str, Any]] = [{"name": "x", "fieldType": "int", "allowedValues": [1]}, {"name": "", "required": 1}]
+_REVIEWS: tuple[dict[str, Any], ...] = (
+    {"requiresConfirmation": True, "confirmationMessage": "x", "requiresApproval": True},
+    {"requiresConfirmation": True, "onReject": "retry"},
+    {"requiresOutputReview": True, "onReject": "retry", "maxRetries": 0},
+    {"requiresUserInput": True},
+    {"requiresUserInput": True, "userInputSchema": _FIELDS[:1]},
+    {"requiresUserInput": True, "userInputSchema": _FIELDS},
+    {"requiresUserInput": "yes", "allowMultipleSelections": True},
+)
+
+
 def _step(r: Random, depth: int = 0) -> dict[str, Any]:
     step: dict[str, Any] = {"name": r.choice("abcdefgh")}
+    if r.random() < 0.2:
+        step["humanReview"] = r.choice((*_REVIEWS, mapping(r)))
     kind = (
         r.choice(("Step", "Step", "Step", "Steps", "Parallel", "Condition", "Loop", "Router")) if depth < 3 else "Step"
     )

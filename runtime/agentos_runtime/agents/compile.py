@@ -22,11 +22,12 @@ from agno.tools.toolkit import Toolkit
 from agno.workflow import Workflow
 from pydantic import BaseModel
 
+from agentos_runtime.agents import leaders  # noqa: F401 - see there
 from agentos_runtime.agents.forms import compile_form
 from agentos_runtime.agents.guardrails import compile_guardrail
 from agentos_runtime.agents.models import compile_model
 from agentos_runtime.agents.own import forget_catalogue
-from agentos_runtime.agents.parts import AgentInWorkflow, TeamInWorkflow
+from agentos_runtime.agents.parts import AgentInWorkflow, RecordedWorkflow, TeamInWorkflow
 from agentos_runtime.agents.toolkits import compile_toolkit
 from agentos_runtime.agents.workflows import Executor, compile_steps
 from agentos_runtime.settings import Settings
@@ -148,7 +149,7 @@ class _Compiler:
         return part
 
     def workflow(self, spec: WorkflowSpec) -> Workflow:
-        return Workflow(
+        return RecordedWorkflow(
             id=spec.id,
             name=spec.name or spec.id,
             steps=compile_steps(spec.steps, partial(self._executor, spec.id)),

@@ -23,21 +23,22 @@ def compile_steps(steps: Sequence[StepSpec], executor: Callable[[StepSpec], Exec
 
 
 def _step(spec: StepSpec, executor: Callable[[StepSpec], Executor]) -> AnyStep:
-    given: dict[str, Any] = {"name": spec.name, **spec.parameters}
+    given: dict[str, Any] = {"name": spec.name, **spec.parameters, **_review(spec)}
     if spec.type == "Step":
-        return Step(**_executor(executor(spec)), **_policy(spec), **given)
+        return Step(**_executor(executor(spec)), **given)
     inside = compile_steps(spec.steps, executor)
     if spec.type == "Parallel":
         return Parallel(*inside, **given)
     if spec.type == "Condition":
         otherwise = compile_steps(spec.else_steps, executor) or None
         decides = _expression(spec, "evaluator")
-        return Condition(steps=inside, else_steps=otherwise, evaluator=decides, **_policy(spec), **given)
+        return Condition(steps=inside, else_steps=otherwise, evaluator=decides, **given)
     if spec.type == "Loop":
         end = _expression(spec, "endCondition") if spec.expression else None
         return Loop(steps=inside, end_condition=end, **given)
     if spec.type == "Router":
-        return Router(choices=inside, selector=_expression(spec, "selector"), **given)
+        selects = _expression(spec, "selector") if spec.expression else None
+        return Router(choices=inside, selector=selects, **given)
     return Steps(steps=inside, **given)
 
 
@@ -46,9 +47,12 @@ def _executor(made: Executor) -> dict[str, Any]:
     return {name: made for name, kind in kinds.items() if isinstance(made, kind)}
 
 
-def _policy(spec: StepSpec) -> dict[str, Any]:
-    """agno's own default is to go on, with the words of the error as what the step has found."""
-    return {"human_review": HumanReview(on_error=OnError(spec.on_error))}
+def _review(spec: StepSpec) -> dict[str, Any]:
+    """What it waits for, and what an error does: agno goes on by itself, with the error's words as what was found."""
+    if spec.type == "Parallel":
+        return {}
+    policy: dict[str, Any] = {"on_error": OnError(spec.on_error)} if spec.type in ("Step", "Condition") else {}
+    return {"human_review": HumanReview(**(spec.review.parameters if spec.review else {}), **policy)}
 
 
 def _expression(spec: StepSpec, field: str) -> str:

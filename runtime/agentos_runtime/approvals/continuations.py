@@ -1,9 +1,9 @@
-"""The layer before agno's `POST /agents/{id}/runs/{run}/continue` and `…/cancel`, and those of teams.
+"""The layer before agno's `POST /agents/{id}/runs/{run}/continue` and `…/cancel`, and those of teams and workflows.
 
 agno takes the calls of a paused run from the request: name, arguments, even a result. Here they are taken from the
 stored run, the request adds the decision alone (decision.py), and each pause is continued once (claims.py). A run that
-waits for nothing takes no calls at all. A team's run waits for the calls of its members (paused.py); workflows keep
-theirs elsewhere and are not continued yet.
+waits for nothing takes no calls at all. A team's run waits for the calls of its members, a workflow's for those of a
+step or for a person (paused.py, answers.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from agno.os.scopes import has_required_scopes
 from agno.run.base import RunStatus
 
 from agentos_runtime.approvals import form, records
+from agentos_runtime.approvals.answers import answered, check_same
 from agentos_runtime.approvals.claims import Claims
 from agentos_runtime.approvals.decision import Call, Verdict, by_id, decided, waiting
 from agentos_runtime.approvals.paused import Run, find_run
@@ -31,7 +32,7 @@ from agentos_runtime.http.run_forms import is_true
 from agentos_runtime.http.wellformed import Refused
 
 _ROUTE = re.compile(r"/(agents|teams|workflows)/([^/]+)/runs/([^/]+)/(continue|cancel)")
-_CALLS = frozenset({"tools", "requirements"})
+_CALLS = frozenset({"tools", "requirements", "step_requirements"})
 _OF_A_PAUSE = frozenset({"session_id", "user_id", "stream", "background"})
 _SAYS_NOTHING = frozenset({"", "end", "false", "False", "0"})
 """Values that agno's own client sends for fields it does not use."""
@@ -43,7 +44,7 @@ class Asked:
     """One request to continue."""
 
     kind: str
-    """agents or teams."""
+    """agents, teams or workflows."""
     component: str
     run: str
     caller: Identity
@@ -60,6 +61,20 @@ class Asked:
         return has_required_scopes(list(self.caller.scopes), ["approvals:write"])
 
 
+@dataclass(frozen=True)
+class Gated:
+    """What only an approver decides about, by the id of whoever was asked for the run."""
+
+    calls: Mapping[str, AbstractSet[str]]
+    """Names of functions."""
+    steps: Mapping[str, AbstractSet[str]]
+    """Names of steps of workflows."""
+
+    def names(self, component: str, run: Run) -> AbstractSet[str]:
+        """Of what this run may wait for."""
+        return (self.steps if run.review else self.calls).get(component, frozenset())
+
+
 class Continuations:
     """Lets a request to continue through in a form in which agno cannot be misled by it."""
 
@@ -68,13 +83,13 @@ class Continuations:
         app: App,
         database: AsyncBaseDb,
         claims: Claims,
-        guarded: Mapping[str, AbstractSet[str]],
+        gated: Gated,
         tickets: Tickets | None = None,
     ) -> None:
         self._app = app
         self._database = database
         self._claims = claims
-        self._guarded = guarded
+        self._gated = gated
         self._tickets = tickets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,8 +106,6 @@ class Continuations:
         kind, component, run, action = route.groups()
         if action == "cancel":
             await self._cancel(scope, receive, send, kind, component, run)
-        elif kind == "workflows":
-            raise Refused(403, "Runs of workflows cannot be continued here yet.")
         else:
             caller: Identity = state_of(scope)["identity"]
             fields = await form.read(scope, receive)
@@ -106,13 +119,13 @@ class Continuations:
             kept = {name: value for name, value in asked.fields.items() if name != other}
             await self._app(*form.rewritten(scope, receive, kept), send)
             return
-        calls, claims = await self._decide(run, asked)
+        decision, claims = await self._decide(run, asked)
         if not await self._claims.take(claims, asked.run):
             raise Refused(409, "This run has been continued already. If it did not end, start a new one.")
         if self._tickets and is_true(asked.fields, "background"):
             await self._park(self._tickets, run, asked, claims)
         kept = {name: value for name, value in asked.fields.items() if name in _OF_A_PAUSE}
-        request = form.rewritten(scope, receive, {**kept, **run.form(calls)})
+        request = form.rewritten(scope, receive, {**kept, **decision})
         await self._app(*request, _Beginning(send, self._claims, claims).send)
 
     async def _park(self, tickets: Tickets, run: Run, asked: Asked, claims: AbstractSet[str]) -> None:
@@ -138,15 +151,24 @@ class Continuations:
             raise Refused(404, "Run not found")
         return run
 
-    async def _decide(self, run: Run, asked: Asked) -> tuple[list[dict[str, Any]], set[str]]:
-        """The calls as agno is to continue them, and what is claimed by doing so."""
+    async def _decide(self, run: Run, asked: Asked) -> tuple[dict[str, str], set[str]]:
+        """What agno is to continue with, as a field of its form, and what is claimed by doing so."""
         _check_fields(asked.fields)
-        calls = waiting(run.calls)
-        _check_ids(run.calls, calls)
         if await self._claims.is_taken(_cancelled(asked.run)):
             raise Refused(409, "This run was cancelled.")
+        if run.review is not None and run.asks:
+            step = answered(run.review, form.review(asked.fields))
+            return run.answer(step), {f"step:{asked.run}:{len(run.steps or ())}"}
+        if run.review is not None:
+            check_same(run.review, form.review(asked.fields))
+        calls = waiting(run.calls)
+        _check_ids(run.calls, calls)
+        return run.form(await self._decide_calls(run, calls, asked)), {_claim(asked.run, call) for call in calls}
+
+    async def _decide_calls(self, run: Run, calls: Sequence[Call], asked: Asked) -> list[dict[str, Any]]:
+        """The calls that wait, each with its decision, which stands in its record from now on."""
         verdicts = await records.verdicts(self._database, run.ids, calls)
-        self._check_right(asked, calls, verdicts)
+        self._check_right(run, asked, calls, verdicts)
         given = _apply(calls, asked, verdicts)
         pending = [id_ for id_, verdict in verdicts.items() if verdict is None]
         for id_ in pending:
@@ -155,16 +177,19 @@ class Continuations:
         if pending:
             # Somebody else may have been faster: what the record says is what counts.
             given = _apply(calls, asked, await records.verdicts(self._database, run.ids, calls))
-        return given, {_claim(asked.run, call) for call in calls}
+        return given
 
-    def _check_right(self, asked: Asked, calls: Sequence[Call], verdicts: Mapping[str, Verdict | None]) -> None:
+    def _check_right(
+        self, run: Run, asked: Asked, calls: Sequence[Call], verdicts: Mapping[str, Verdict | None]
+    ) -> None:
         """Refuse a caller who decides what somebody else has to."""
-        guarded = self._guarded.get(asked.component, frozenset())
+        guarded = self._gated.names(asked.component, run)
         for call in calls:
             if call["tool_name"] not in guarded or verdicts.get(str(call.get("approval_id"))):
                 continue
             if not asked.approves:
-                raise Refused(403, f"The call of {call['tool_name']} waits for an approver (scope approvals:write).")
+                what = "step" if run.review else "call of"
+                raise Refused(403, f"The {what} {call['tool_name']} waits for an approver (scope approvals:write).")
 
     async def _cancel(self, scope: Scope, receive: Receive, send: Send, kind: str, component: str, run_id: str) -> None:
         """agno keeps a paused run as it is when it is cancelled; from here on it cannot be continued."""
@@ -208,6 +233,8 @@ def _apply(calls: Sequence[Call], asked: Asked, verdicts: Mapping[str, Verdict |
 def _check_at_rest(run: Run, asked: Asked) -> None:
     """What may be done with a run that waits for no decision: go on with new words, or once more after an error."""
     status = run.status.value
+    if run.steps is not None:
+        raise Refused(409, f"The run is {status}; only one that waits for a decision is continued.")
     if form.calls(asked.fields):
         raise Refused(409, f"The run is {status}; no call of it waits for a decision.")
     if run.status not in _AT_REST:

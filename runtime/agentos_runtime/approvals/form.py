@@ -24,6 +24,7 @@ FIELDS = frozenset(
     {
         "tools",
         "requirements",
+        "step_requirements",
         "session_id",
         "user_id",
         "stream",
@@ -36,7 +37,7 @@ FIELDS = frozenset(
         "additional_instructions",
     }
 )
-"""What agno's routes declare: of an agent `tools`, of a team `requirements`."""
+"""What agno's routes declare: of an agent `tools`, of a team `requirements`, of a workflow `step_requirements`."""
 _FROM_THE_TOKEN = frozenset({"dependencies", "metadata", "session_state"})
 """What a run has from its token; a caller's own is ignored here as it is where the run began."""
 LARGEST = 1024 * 1024
@@ -69,8 +70,24 @@ def rewritten(scope: Scope, receive: Receive, fields: Mapping[str, str]) -> tupl
 
 
 def calls(fields: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The calls under `tools`, or of the requirements that agno's clients send to teams, each with what was decided."""
-    return [*_objects(fields, "tools"), *map(_call_of, _objects(fields, "requirements"))]
+    """The calls under `tools`, or of the requirements that agno's clients send to teams and for the step of a workflow,
+    each with what was decided."""
+    given = [*_objects(fields, "tools"), *map(_call_of, _objects(fields, "requirements"))]
+    step = review(fields)
+    if not step:
+        return given
+    if "executor_requirements" not in step:
+        return [*given, *_call_of_step(step)]
+    inside = step["executor_requirements"]
+    if not isinstance(inside, list) or not all(isinstance(each, dict) for each in inside):
+        raise Refused(422, "The field executor_requirements must be a list of objects.")
+    return [*given, *map(_call_of, inside)]
+
+
+def review(fields: Mapping[str, str]) -> dict[str, Any]:
+    """What is said about the step that waits; agno's clients send those that have waited before it as well."""
+    steps = _objects(fields, "step_requirements")
+    return steps[-1] if steps else {}
 
 
 def _objects(fields: Mapping[str, str], name: str) -> list[dict[str, Any]]:
@@ -95,6 +112,14 @@ def _call_of(requirement: Mapping[str, Any]) -> dict[str, Any]:
         "result": "external_execution_result",
     }
     return call | {name: requirement[place] for name, place in said.items() if requirement.get(place) is not None}
+
+
+def _call_of_step(step: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A step that was decided about, as the call that it is to whoever decides."""
+    if "confirmed" not in step:
+        return []
+    said = {"confirmed": step["confirmed"], "confirmation_note": step.get("rejection_feedback")}
+    return [{"tool_call_id": step.get("step_id"), **said}]
 
 
 def _check_kind(scope: Scope) -> None:

@@ -16,7 +16,7 @@ from agno.db.schemas.jobs import QueuedJob
 from agno.os.job_queue import queue_scope
 from sqlalchemy.exc import IntegrityError
 
-_TYPES = {"agents": "agent", "teams": "team"}
+_TYPES = {"agents": "agent", "teams": "team", "workflows": "workflow"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Paused:
 
     run: str
     kind: str
-    """agents or teams."""
+    """agents, teams or workflows."""
     component: str
     session: str
     user: str | None

@@ -23,17 +23,19 @@ def test_the_commands_of_the_page_work_with_its_spec(
     tmp_path_factory: pytest.TempPathFactory, runtime_of: Callable[..., Any]
 ) -> None:
     folder = tmp_path_factory.mktemp("docs")
-    (spec,) = blocks("yaml")
-    teams = [{"id": "desk", "members": ["support"]}]
-    with runtime_of(folder, tools=yaml.safe_load(spec)["tools"], teams=teams) as (process, token):
+    parts: dict[str, Any] = {}
+    for block in blocks("yaml"):
+        parts |= yaml.safe_load(block)
+    assert parts.keys() == {"tools", "workflows"}
+    with runtime_of(folder, teams=[{"id": "desk", "members": ["support"]}], **parts) as (process, token):
         variables = {
             "URL": process.url,
-            "ALICE": token(scopes=["agents:run", "teams:run", "approvals:read"]),
+            "ALICE": token(scopes=["agents:run", "teams:run", "workflows:run", "approvals:read"]),
             "CAROL": token(sub="carol", scopes=["approvals:read", "approvals:write"]),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
         }
         commands = blocks("sh")
-        assert len(commands) == 5
+        assert len(commands) == 7
         script = "set -eo pipefail\n" + "\n".join(commands)
         done = subprocess.run(
             ["bash", "-c", script], env=variables, cwd=folder, capture_output=True, text=True, timeout=120, check=False

@@ -168,6 +168,39 @@ def test_an_approval_is_told_when_it_is_asked_for_and_when_it_is_resolved(
     assert "secret reason" not in json.dumps(bus.events())
 
 
+def test_a_step_that_waits_is_told_like_a_call(start: Start, redis: RedisProcess, token: Callable[..., str]) -> None:
+    review = {"requiresConfirmation": True, "requiresApproval": True}
+    steps = [{"name": "tell", "agent": "support", "humanReview": review}]
+    runtime = start(workflows=[{"id": "story", "steps": steps}], AGENTOS_REDIS_URL=redis.url)
+    runtime.wait_until("/readyz")
+    alice = {"Authorization": f"Bearer {token(scopes=['workflows:run'])}"}
+    carol = {"Authorization": f"Bearer {token(sub='carol', scopes=['approvals:read', 'approvals:write'])}"}
+    path = f"{runtime.url}/workflows/story/runs"
+    form = {"message": "my secret question", "stream": "false"}
+    paused = httpx.post(path, data=form, headers=alice, timeout=60).json()
+    (created,) = approvals(redis.await_events("approval.created", run_id=paused["run_id"]))
+    told = {name: created["data"].get(name) for name in ("status", "workflow_id", "session_id", "user_id", "tool_name")}
+    session = paused["session_id"]
+    assert told == {
+        "status": "pending",
+        "workflow_id": "story",
+        "session_id": session,
+        "user_id": "alice",
+        "tool_name": None,
+    }
+    decision = {"status": "approved"}
+    resolve = f"{runtime.url}/approvals/{created['subject']}/resolve"
+    assert httpx.post(resolve, json=decision, headers=carol, timeout=60).status_code == 200
+    go_on = {"session_id": session, "stream": "false"}
+    done = httpx.post(f"{path}/{paused['run_id']}/continue", data=go_on, headers=alice, timeout=60)
+    assert done.json()["status"] == "COMPLETED", done.text
+    events = redis.await_events("run.completed", run_id=paused["run_id"])
+    of_run = [type_ for type_ in types(events) if type_.startswith("run.")]
+    assert of_run == ["run.started", "run.paused", "run.completed"]
+    assert [event["data"]["resolved_by"] for event in approvals(events)[1:]] == ["carol"]
+    assert "secret question" not in json.dumps(redis.events())
+
+
 def test_a_run_whose_model_fails_is_told_as_failed(alice: httpx.Client, bus: RedisProcess) -> None:
     failed = run(alice, "fail 400")
     assert types(bus.await_events("run.failed", run_id=failed["run_id"])) == ["run.started", "run.failed"]

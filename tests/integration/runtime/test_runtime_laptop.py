@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from tests.forks import Forks
 from tests.integration.apiserver import eventually
@@ -110,6 +111,48 @@ def test_a_call_of_a_teams_member_that_waits_is_decided_in_the_terminal(tmp_path
     assert "Let clerk call divide({'a': 6, 'b': 2})?" in done.stdout
     assert '"result": 3.0' in done.stdout.replace("\\", "")
     assert done.returncode == 0, done.stderr
+
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+@pytest.mark.parametrize(
+    ("answers", "there", "absent"),
+    [
+        (("y", "y"), ["Send it to the customer?", '"result": 3.0'], "cancelled"),
+        (("n", "n"), ["Workflow cancelled: Step 'send' was rejected"], '"result"'),
+    ],
+)
+def test_the_example_of_a_workflow_that_waits_is_decided_in_the_terminal(
+    tmp_path: Path, model: Process, answers: tuple[str, str], there: list[str], absent: str
+) -> None:
+    """A call, a way and a step wait, in this order; an answer that does not fit is asked for again."""
+    example = yaml.safe_load((EXAMPLES / "approvals.yaml").read_text())
+    for each in example["spec"]["agents"]:
+        each["model"]["baseURL"] = f"{model.url}/v1"
+    file = tmp_path / "approvals.yaml"
+    file.write_text(yaml.safe_dump(example))
+    first, last = answers
+    said = f'call divide {{"a": 6, "b": 2}}\n{first}\nfax\nletter\n{last}\n'
+    done = chat(tmp_path, file, "refunds", said=said)
+    assert done.returncode == 0, done.stderr
+    assert "Let clerk call divide({'a': 6, 'b': 2})?" in done.stdout
+    assert "There are letter, note." in done.stdout
+    words = " ".join(done.stdout.replace("\\", "").split())
+    assert [word for word in there if word not in words] == []
+    assert absent not in words
+
+
+def test_what_a_step_asks_its_user_for_is_typed_in_the_terminal(tmp_path: Path, model: Process) -> None:
+    fields = [{"name": "amount", "fieldType": "int", "description": "How much?"}, {"name": "why", "required": False}]
+    review = {"requiresUserInput": True, "userInputSchema": fields}
+    teller = agent(model.url, id="teller", tools=[])
+    steps = [{"name": "tell", "agent": "teller", "humanReview": review}]
+    file = write_spec(tmp_path, teller, workflows=[{"id": "order", "steps": steps}])
+    done = chat(tmp_path, file, "order", said="a cup\nmuch\n3\n\n")
+    assert done.returncode == 0, done.stderr
+    assert "It takes a value of the type int." in done.stdout
+    assert "amount: 3" in done.stdout
 
 
 def test_a_conversation_goes_on_where_it_was_left(talk: Callable[..., str], tmp_path: Path, model: Process) -> None:

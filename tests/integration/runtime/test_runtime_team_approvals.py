@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.runtime.conftest import agent
+
 OWNER = ["teams:run", "teams:read", "sessions:read", "approvals:read"]
 APPROVER = ["approvals:read", "approvals:write"]
 
@@ -35,26 +37,30 @@ class Desk:
     def script(self, word: str) -> str:
         return "call run_shell_command " + json.dumps({"args": ["sh", "-c", f"echo {word} >> {self.file}"]})
 
-    def paused(self, message: str, stream: bool = False) -> dict[str, Any]:
+    def paused(self, message: str, stream: bool = False, team: str = "desk") -> dict[str, Any]:
         form = {"message": message, "stream": str(stream).lower()}
-        run = last(self.ask("POST", "/teams/desk/runs", data=form))
+        run = last(self.ask("POST", f"/teams/{team}/runs", data=form))
         assert run.get("status", run.get("event")) in ("PAUSED", "TeamRunPaused"), run
         return run
 
     def asks_its_member(self, task: str, stream: bool = False) -> dict[str, Any]:
-        delegated = json.dumps({"member_id": "support", "task": task})
-        return self.paused(f"call delegate_task_to_member {delegated}", stream)
+        return self.paused(handed_to("support", task), stream)
 
     def goes_on(
         self, run: dict[str, Any], said: dict[str, Any] | None = None, user: str = "alice", stream: bool = False
     ) -> httpx.Response:
         sent = {name: json.dumps(value) for name, value in (said or {}).items()}
         sent |= {"session_id": run["session_id"], "stream": str(stream).lower()}
-        return self.ask("POST", f"/teams/desk/runs/{run['run_id']}/continue", user, data=sent)
+        return self.ask("POST", f"/teams/{run['team_id']}/runs/{run['run_id']}/continue", user, data=sent)
 
     def written(self, word: str) -> int:
         """How often a call ran."""
         return self.file.read_text().split().count(word) if self.file.exists() else 0
+
+
+def handed_to(member: str, task: str) -> str:
+    """What makes the scripted leader hand a task to a member."""
+    return "call delegate_task_to_member " + json.dumps({"member_id": member, "task": task})
 
 
 def last(response: httpx.Response) -> dict[str, Any]:
@@ -76,15 +82,21 @@ def call(run: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, runtime_of: Callable[..., Any]) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory, runtime_of: Callable[..., Any], model: Any) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("team-approvals")
     tools = [
         {"toolkit": "shell", "requiresConfirmation": ["run_shell_command"]},
         {"toolkit": "sleep", "requiresApproval": ["sleep"]},
     ]
     own = [{"toolkit": "calculator", "requiresConfirmation": ["divide"]}]
-    teams = [{"id": "desk", "members": ["support"], "tools": own}]
-    with runtime_of(folder, tools=tools, teams=teams) as (process, token):
+    teams = [
+        {"id": "desk", "members": ["support"], "tools": own},
+        {"id": "house", "members": ["desk"]},
+        {"id": "town", "members": ["house"], "mode": "route"},
+        {"id": "all", "members": ["support", "herald"], "mode": "broadcast"},
+    ]
+    others = [agent(model.url, id="herald", tools=[])]
+    with runtime_of(folder, tools=tools, teams=teams, others=others) as (process, token):
         yield Desk(process.url, folder / "written", token)
 
 
@@ -185,3 +197,46 @@ def test_a_team_is_continued_in_the_background(desk: Desk) -> None:
         assert time.monotonic() < deadline, state
         time.sleep(0.1)
     assert desk.written("background") == 1
+
+
+WAYS = {
+    "a member of a team of a team": ("house", lambda call: handed_to("desk", handed_to("support", call))),
+    "and deeper": ("town", lambda call: handed_to("house", handed_to("desk", handed_to("support", call)))),
+    "all at once": ("all", lambda call: "call delegate_task_to_members " + json.dumps({"task": call})),
+}
+
+
+@both
+@pytest.mark.parametrize(("team", "way"), WAYS.values(), ids=WAYS)
+def test_a_call_runs_once_after_a_yes_however_deep_it_waits(
+    desk: Desk, team: str, way: Callable[[str], str], stream: bool
+) -> None:
+    word = f"{team}-{stream}"
+    run = desk.paused(way(desk.script(word)), stream, team)
+    assert desk.written(word) == 0
+    yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
+    assert desk.goes_on(run, {"tools": yes}, "bob").status_code == 404
+    done = last(desk.goes_on(run, {"tools": yes}, stream=stream))
+    assert done.get("status", done.get("event")) in ("COMPLETED", "TeamRunCompleted"), done
+    assert desk.goes_on(run, {"tools": yes}).status_code == 409
+    assert desk.written(word) == 1
+
+
+def test_a_deep_call_that_waits_for_an_approver_is_not_its_users_to_decide(desk: Desk) -> None:
+    run = desk.paused(handed_to("desk", handed_to("support", 'call sleep {"seconds": 0}')), team="house")
+    yes = [{"tool_call_id": call(run)["tool_call_id"], "confirmed": True}]
+    assert desk.goes_on(run, {"tools": yes}).status_code == 403
+    path = f"/approvals/{call(run)['approval_id']}/resolve"
+    assert desk.ask("POST", path, "carol", APPROVER, json={"status": "approved"}).status_code == 200
+    assert "Slept for 0 seconds" in json.dumps(last(desk.goes_on(run)))
+
+
+@pytest.mark.parametrize("team", ["desk", "house"])
+def test_a_call_of_a_leader_is_seen_by_the_user_who_asked_and_by_no_other(desk: Desk, team: str) -> None:
+    task = 'call divide {"a": 6, "b": 2}'
+    run = desk.paused(handed_to("desk", task) if team == "house" else task, team=team)
+    path = f"/approvals/{call(run)['approval_id']}"
+    assert desk.ask("GET", path).json()["user_id"] == "alice"
+    assert desk.ask("GET", path, "bob").status_code == 404
+    yes = {"tool_call_id": call(run)["tool_call_id"], "confirmed": True}
+    assert '"result": 3.0' in json.dumps(last(desk.goes_on(run, {"tools": [yes]}))).replace("\\", "")

@@ -14,19 +14,23 @@ import yaml
 from agno.agent import Agent
 from agno.db.sqlite import AsyncSqliteDb
 from agno.team import Team
-from agno.workflow import Step, Workflow
+from agno.workflow import HumanReview, Step, Workflow
 
 from agentos_runtime.agents.compile import Surroundings, compile_components
 from agentos_runtime.agents.packages import ALL_IMAGE
 from agentos_runtime.errors import StartupError
 from agentos_spec import parse_spec
-from agentos_spec.kinds import Kind
+from agentos_spec.kinds import Kind, camel
 from agentos_spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
+from agentos_spec.reviews import REVIEWS
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "agents.md").read_text()
 DOCUMENTS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-ELSEWHERE = {"self", "id", "name", "model", "tools", "pre_hooks", "members", "steps", "team", "workflow", "knowledge"}
+ELSEWHERE = {
+    *("self", "id", "name", "model", "tools", "pre_hooks", "members", "steps", "team", "workflow", "knowledge"),
+    "human_review",
+}
 """Parameters that have a field of another form: `pre_hooks` are the guardrails."""
 OF_TEAMS_AND_WORKFLOWS = {"store_events"}
 
@@ -36,7 +40,10 @@ def left_out() -> set[str]:
     return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
 
 
-EXAMPLES = [yaml.safe_load((ROOT / "examples" / f"{name}.yaml").read_text()) for name in ("newsroom", "mcp", "openapi")]
+EXAMPLES = [
+    yaml.safe_load((ROOT / "examples" / f"{name}.yaml").read_text())
+    for name in ("newsroom", "mcp", "openapi", "approvals")
+]
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, *EXAMPLES])
@@ -52,6 +59,16 @@ def test_every_parameter_of_agno_is_declared_or_left_out_with_a_reason(cls: Any,
     assert kinds.keys() <= parameters, "agno has no such parameter"
     assert kinds.keys() & left_out() <= OF_TEAMS_AND_WORKFLOWS, "declared and left out"
     assert parameters - kinds.keys() - ELSEWHERE - left_out() == set(), "not decided about"
+
+
+def test_every_parameter_of_agnos_human_review_is_declared_or_left_out_with_a_reason() -> None:
+    declared = {name for kinds in REVIEWS.values() for name in kinds}
+    parameters = set(inspect.signature(HumanReview.__init__).parameters) - {"self", "on_error"}
+    assert declared <= parameters
+    assert parameters - declared <= left_out(), "not decided about"
+    assert not declared & left_out() - {"max_retries"}
+    approvals = (ROOT / "docs" / "approvals.md").read_text()
+    assert all(f"`{camel(name)}`" in approvals for name in declared)
 
 
 def test_the_page_counts_the_parameters_that_a_file_sets() -> None:

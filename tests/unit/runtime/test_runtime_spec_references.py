@@ -12,10 +12,11 @@ from agno.workflow import Condition, Loop, Parallel, Router, Step, Steps
 
 from agentos_runtime.agents.compile import Components, compile_components
 from agentos_runtime.errors import StartupError
-from agentos_spec import SpecError, parse_spec
+from agentos_spec import SpecError, guarded_parts, parse_spec
 
 MODEL = {"id": "openai-chat:gpt-4o-mini"}
 ASK = {"name": "ask", "agent": "writer"}
+CASHIER = {"name": "pay", "agent": "cashier"}
 GOOD: dict[str, Any] = {
     "kind": "AgentDeployment",
     "metadata": {"name": "newsroom"},
@@ -125,25 +126,46 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
     "teams in a circle": (["teams", 0, "members"], ["house"], "closes the circle desk -> house -> desk"),
     "an id of an agent": (["teams", 0, "id"], "writer", "a team and an earlier agent have the id 'writer'"),
     "an unknown mode": (["teams", 0, "mode"], "rout", "is none of coordinate, route, broadcast, tasks (did you mean"),
-    "a member of a member that waits": (
+    "a step of nobody": ([*W, 0, "agent"], "nobody", "spec.workflows[0].steps[0].agent: 'nobody' is no agent"),
+    "calls that wait in parallel": (
+        [*W, 2, "steps", 0, "agent"],
+        "cashier",
+        "spec.workflows[0].steps[2].steps[0].agent: 'cashier' has calls that wait for a decision, which are not"
+        " continued inside of a Parallel; put the step outside of it",
+    ),
+    "calls that wait in a loop": ([*W, 3, "steps"], [CASHIER], "not continued inside of a Loop"),
+    "calls of a member's member that wait in parallel": (
         ["teams", 0, "members"],
         ["cashier"],
-        "spec.agents[1].tools[0]: 'cashier' is part of 'house', and calls that wait for a decision are not supported in"
-        " teams of teams yet",
+        "spec.workflows[0].steps[2].steps[1].team: 'house' has calls that wait",
     ),
-    "a member that is a team whose tools wait": (
-        ["teams", 0, "tools"],
-        [{"toolkit": "calculator", "requiresApproval": ["divide"]}],
-        "spec.teams[0].tools[0]: 'desk' is part of 'house', and calls that wait",
+    "calls that wait in the second branch": (
+        [*W, 1, "elseSteps", 0, "agent"],
+        "cashier",
+        "'cashier' has calls that wait for a decision, so that inside of 'long' it has to be the first step with an"
+        " agent or a team, and the last one",
     ),
-    "a step of a team with a member that waits": (
-        ["teams", 1, "members"],
-        ["cashier"],
-        "spec.agents[1].tools[0]: 'cashier' is part of 'story', and calls that wait for a decision are not supported in"
-        " workflows yet",
+    "calls that wait before other steps of a step": (
+        [*W, 5, "steps"],
+        [CASHIER, ASK],
+        "so that inside of 'group' it has to be the first step with an agent or a team, and the last one",
     ),
-    "a step of nobody": ([*W, 0, "agent"], "nobody", "spec.workflows[0].steps[0].agent: 'nobody' is no agent"),
-    "a step that waits": ([*W, 0, "agent"], "cashier", "'cashier' is part of 'story'"),
+    "calls that wait in a workflow that is a step": (
+        [*W, 0, "agent"],
+        "cashier",
+        "spec.workflows[1].steps[0].workflow: 'story' may wait for a decision, and a workflow that is a step of another"
+        " one is not continued",
+    ),
+    "a review in a workflow that is a step": (
+        [*W, 0, "humanReview"],
+        {"requiresConfirmation": True},
+        "spec.workflows[1].steps[0].workflow: 'story' may wait for a decision",
+    ),
+    "a review inside of a step": (
+        [*W, 1, "elseSteps", 0, "humanReview"],
+        {"requiresConfirmation": True},
+        "elseSteps[0].humanReview: only steps of the workflow itself wait",
+    ),
     "a step without executor": ([*W, 0], {"name": "x"}, "spec.workflows[0].steps[0]: give exactly one of agent"),
     "a step with two": ([*W, 0], ASK | {"team": "desk"}, "give exactly one of agent, team and workflow"),
     "a step with steps": ([*W, 0], ASK | {"steps": [ASK]}, "unknown field 'steps'"),
@@ -175,10 +197,69 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
 }
 
 
-def test_members_of_a_team_that_is_in_nothing_may_wait() -> None:
-    waits = [{"toolkit": "calculator", "requiresApproval": ["divide"]}]
-    alone = {"id": "till", "model": MODEL, "members": ["cashier", "writer"], "tools": waits}
-    assert parse_spec(changed(["teams"], [*GOOD["spec"]["teams"], alone])).teams[-1].id == "till"
+WAITS = [{"toolkit": "calculator", "requiresApproval": ["divide"]}]
+
+
+def alone(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A document with this workflow and no other."""
+    return changed(["workflows"], [{"id": "story", "steps": list(steps), **more}])
+
+
+def test_calls_may_wait_in_teams_however_deep() -> None:
+    teams = [
+        {"id": "till", "model": MODEL, "members": ["cashier", "writer"], "tools": WAITS, "mode": mode}
+        for mode in ("coordinate", "route", "broadcast")
+    ]
+    for team in teams:
+        above = [
+            {"id": "above", "model": MODEL, "members": ["till"]},
+            {"id": "top", "model": MODEL, "members": ["above"]},
+        ]
+        document = changed(["teams"], [team, *above])
+        document["spec"]["workflows"] = [{"id": "story", "steps": [{"name": "pay", "team": "top"}]}]
+        spec = parse_spec(document)
+        assert guarded_parts(spec)["story"] == guarded_parts(spec)["top"] == {"divide"}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        CASHIER,
+        {"type": "Condition", "name": "if", "evaluator": "true", "steps": [CASHIER], "elseSteps": [ASK]},
+        {"type": "Router", "name": "way", "selector": '"pay"', "choices": [CASHIER, ASK]},
+        {"type": "Steps", "name": "in", "steps": [{"type": "Steps", "name": "in", "steps": [CASHIER]}]},
+    ],
+    ids=lambda step: step.get("type", "Step"),
+)
+def test_a_call_may_wait_in_a_step_after_which_nothing_is_left_to_do_there(step: dict[str, Any]) -> None:
+    before, after = {"name": "before", "agent": "writer"}, {"name": "after", "agent": "writer"}
+    assert len(parse_spec(alone(before, step, after)).workflows[0].steps) == 3
+
+
+def test_a_team_that_works_off_tasks_has_no_calls_that_wait() -> None:
+    team = {"id": "till", "model": MODEL, "members": ["cashier"], "mode": "tasks"}
+    with pytest.raises(SpecError, match=r"spec.teams\[0\].mode: 'till' has calls that wait .* use coordinate, route"):
+        parse_spec(changed(["teams"], [team, *GOOD["spec"]["teams"]]))
+    parse_spec(changed(["teams"], [{**team, "members": ["writer"]}, *GOOD["spec"]["teams"]]))
+
+
+def test_what_a_continuation_needs_of_a_run_is_kept_with_it() -> None:
+    with pytest.raises(SpecError, match=r"which are lost with storeExecutorOutputs: false"):
+        parse_spec(alone(CASHIER, storeExecutorOutputs=False))
+    parse_spec(alone(ASK, storeExecutorOutputs=False))
+    team = {"id": "till", "model": MODEL, "members": ["cashier"], "storeMemberResponses": True}
+    document = alone({"name": "pay", "team": "till"})
+    document["spec"]["teams"].append(team)
+    with pytest.raises(SpecError, match=r"steps\[0\].team: 'till' .* storeMemberResponses: true; leave that out"):
+        parse_spec(document)
+
+
+def test_a_choice_of_several_ways_holds_no_call_that_waits() -> None:
+    several = {"requiresUserInput": True, "allowMultipleSelections": True}
+    step = {"type": "Router", "name": "way", "humanReview": several, "choices": [CASHIER]}
+    with pytest.raises(SpecError, match="inside of a Router with allowMultipleSelections"):
+        parse_spec(alone(step))
+    parse_spec(alone({**step, "choices": [ASK]}))
 
 
 COMPILED_NOT: dict[str, tuple[list[Any], Any, str]] = {

@@ -152,8 +152,30 @@ BAD_SPECS = {
     ),
     "a parameter that no step has": BadSpec(
         {"agents": [WRITER], "workflows": [{"id": "s", "steps": [{"name": "draft", "agent": "writer", "retry": 1}]}]},
-        "spec.workflows[0].steps[0]: unknown field 'retry'; known are name, type, agent, team, workflow, onError, "
-        "description, maxRetries, skipOnFailure, strictInputValidation, addWorkflowHistory, numHistoryRuns",
+        "spec.workflows[0].steps[0]: unknown field 'retry'; known are name, type, agent, team, workflow, "
+        "onError, humanReview, description, maxRetries, skipOnFailure, strictInputValidation, addWorkflowHistory, "
+        "numHistoryRuns",
+    ),
+    "a call that waits in parallel": BadSpec(
+        {
+            "agents": [WRITER | {"tools": [{"toolkit": "calculator", "requiresApproval": ["divide"]}]}],
+            "workflows": [
+                {
+                    "id": "s",
+                    "steps": [{"type": "Parallel", "name": "all", "steps": [{"name": "draft", "agent": "writer"}]}],
+                }
+            ],
+        },
+        "spec.workflows[0].steps[0].steps[0].agent: 'writer' has calls that wait for a decision, which are not "
+        "continued inside of a Parallel; put the step outside of it",
+    ),
+    "a step that waits for nothing": BadSpec(
+        {
+            "agents": [WRITER],
+            "workflows": [{"id": "s", "steps": [{"name": "draft", "agent": "writer", "humanReview": {}}]}],
+        },
+        "spec.workflows[0].steps[0].humanReview: says nothing to wait for; set one of requiresConfirmation, "
+        "requiresUserInput, requiresOutputReview to true",
     ),
     "knowledge that does not exist": BadSpec(
         knowing(HANDBOOK, "hanbook"),
