@@ -139,12 +139,11 @@ def test_what_the_cookbook_does_to_a_run_that_has_ended_is_a_route(
     assert again.json()["content"] == f"You said: {fields.get('input', 'it hails')}"
 
 
+@pytest.mark.parametrize("kitchen", ["teams and workflows"], indirect=True)
 def test_what_is_sent_beside_a_message_waits_in_the_queue_too(
     kitchen: tuple[list[str], httpx.Client], database: Database
 ) -> None:
-    files, client = kitchen
-    if "workflow-expressions" not in files:
-        pytest.skip("of workflows")
+    _, client = kitchen
     form = {"message": "go", "stream": "false", "background": "true", "additional_data": '{"weather": "sun"}'}
     accepted = client.post("/workflows/garden/runs", data=form).json()
     eventually(lambda: status_of(database, accepted["run_id"]) == "COMPLETED", "the run is done")
