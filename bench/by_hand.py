@@ -51,7 +51,7 @@ def newsroom(db: AsyncBaseDb) -> Made:
 
     def writer() -> Agent:
         told = ["Write three sentences about what you are asked."]
-        guards = [PromptInjectionGuardrail()]
+        guards: list[Any] = [PromptInjectionGuardrail()]
         role = "Writes drafts."
         return Agent(id="writer", role=role, instructions=told, pre_hooks=guards, model=_model(), **shared)
 
@@ -63,10 +63,11 @@ def newsroom(db: AsyncBaseDb) -> Made:
         return Team(id="desk", mode=TeamMode.coordinate, members=[writer(), editor()], model=_model(), **shared)
 
     long, who = "previous_step_content.size() > 500", 'input.contains("team") ? "by-team" : "by-editor"'
+    opinions: list[Any] = [Step(name=name, agent=editor()) for name in ("facts", "style")]
     steps: list[Any] = [
         Step(name="draft", agent=writer()),
         Condition(name="is-long", evaluator=long, steps=[Step(name="shorten", agent=editor())]),
-        Parallel(Step(name="facts", agent=editor()), Step(name="style", agent=editor()), name="opinions"),
+        Parallel(*opinions, name="opinions"),
         Router(
             name="who-answers",
             selector=who,

@@ -13,7 +13,7 @@ import inspect
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -71,7 +71,8 @@ def parameters(cls: type) -> tuple[int, int]:
 def _refusal(name: str) -> str | None:
     """Why a toolkit whose packages are there cannot be made from a document; None where it can."""
     problem = None
-    for options in (dict, lambda: _words(name)):
+    ways: list[Callable[[], dict[str, str]]] = [lambda: {}, lambda: _words(name)]
+    for options in ways:
         try:
             compile_toolkit(ToolkitSpec(name, options(), path="tool"))
         except (SpecError, StartupError) as refused:

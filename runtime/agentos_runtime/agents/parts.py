@@ -42,4 +42,5 @@ class AskedWorkflow(Workflow):
 
     def arun(self, *args: Any, additional_data: Any = None, **kwargs: Any) -> Any:
         data = json.loads(additional_data or "{}") if isinstance(additional_data, str) else additional_data
-        return super().arun(*args, additional_data=data, **kwargs)
+        run: Any = super().arun
+        return run(*args, additional_data=data, **kwargs)
