@@ -14,7 +14,7 @@ from agentos_runtime.agents.compile import compile_components
 from agentos_runtime.errors import StartupError
 from agentos_spec import SpecError, find_problems, parse_spec
 from agentos_spec.kinds import camel
-from agentos_spec.workflows import STEPS
+from agentos_spec.parameters import STEPS
 from tests.integration.runtime.cookbook import ASKED, FOLDER, UNASKED, as_one, components, deployments, names
 from tests.unit.runtime.test_runtime_docs_agents import left_out
 
