@@ -70,8 +70,8 @@ def token() -> dict[str, str]:
 
 
 def answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    """Until it is ready; fails with what it said where it ends, or after a minute."""
-    deadline = time.monotonic() + 60
+    """Until it is ready; fails with what it said where it ends, or after three minutes."""
+    deadline = time.monotonic() + 180
     while True:
         try:
             if httpx.get(f"{url}/readyz", timeout=10).status_code == 200:
