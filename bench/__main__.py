@@ -10,6 +10,7 @@ from typing import Any
 
 from bench import (
     circumstances,
+    coverage,
     first_answer,
     isolation_probe,
     open_streams,
@@ -18,6 +19,7 @@ from bench import (
     rollouts,
     runtime,
     runtime_events,
+    spec_compile,
     upgrades,
 )
 from bench.catalog import FIGURES, PARTS, RECORDED, SCALE_SIZES, by_name, parts_of
@@ -52,6 +54,8 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
         "runtime": lambda: runtime.measure(runtime.Plan(rounds, options.runs)),
         "events": lambda: runtime_events.measure(runtime_events.Plan(rounds, options.runs)),
         "streams": lambda: open_streams.measure(open_streams.Plan()),
+        "spec-compile": lambda: spec_compile.measure(spec_compile.Plan(rounds)),
+        "coverage": coverage.measure,
         "scale": lambda: scale.measure(scale.Plan(tuple(options.sizes))),
         "first-answer": lambda: first_answer.measure(first_answer.Plan(rounds, name)),
         "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),

@@ -43,7 +43,7 @@ def ensure(names: Iterable[str] | None = None, engine: str | None = None) -> dic
     builder = images_engine.choose(engine)
     found = {name: _described(images_recipes.recipe(name), builder) for name in wanted}
     if any(not image.archive.exists() for image in found.values()):
-        with _locked():
+        with locked():
             _clear(builder)
             for name in wanted:
                 if not found[name].archive.exists():
@@ -59,7 +59,7 @@ def postgres_rootfs() -> Path:
     image = ensure(["agentos-postgres"])["agentos-postgres"]
     folder = paths.private_folder(paths.cache() / "postgres") / image.key
     if not folder.exists():
-        with _locked(), step("unpacked PostgreSQL for the tests"):
+        with locked(), step("unpacked PostgreSQL for the tests"):
             if not folder.exists():
                 images_rootfs.unpack(image.archive, folder)
             for old in images_base.least_used(folder.parent.iterdir()):
@@ -79,7 +79,7 @@ def _folder() -> Path:
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
+def locked() -> Iterator[None]:
     """One builder at a time: `make up` and `make test` may both find an image missing."""
     with (_folder() / "lock").open("w") as file:
         try:

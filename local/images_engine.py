@@ -6,13 +6,14 @@ image registry either. Every engine writes the same format, the one of `docker s
 podman all load it.
 """
 
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from local import debian, images_base, paths
 from local.images_recipes import short_hash
@@ -32,6 +33,8 @@ class Build:
     context: Path
     arguments: Mapping[str, str]
     secrets: Mapping[str, Path] = field(default_factory=dict)
+    mounts: Mapping[str, Path] = field(default_factory=dict)
+    """Files by their places in every step, for a Dockerfile that takes no secrets; none enters a layer. For buildah."""
 
     def words(self) -> list[str | Path]:
         """The options that all three programs share."""
@@ -107,7 +110,7 @@ class Buildah:
     def base(self) -> tuple[str, str]:
         key = images_base.key()
         ref = f"localhost/agentos-base:{key}"
-        if self._run("images", "--quiet", "--filter", f"reference={ref}").strip():
+        if self.has(ref):
             return ref, key
         rootfs = images_base.ensure()
         context = paths.private_folder(self.store / "base")
@@ -123,7 +126,30 @@ class Buildah:
 
     def build(self, build: Build) -> None:
         words = ["bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never"]
+        for place, path in build.mounts.items():
+            words += ["--volume", f"{path}:{place}:ro"]
         self._run(*words, *build.words(), advice=NETWORK_ADVICE)
+
+    def has(self, ref: str) -> bool:
+        """Whether the store has an image."""
+        return bool(self._run("images", "--quiet", "--filter", f"reference={ref}").strip())
+
+    def load(self, archive: Path) -> None:
+        """Take an image from its archive, with the reference that it was saved under."""
+        self._run("pull", "--quiet", f"docker-archive:{archive}")
+
+    def config(self, ref: str) -> dict[str, Any]:
+        """What an image says of how it is started, in OCI's words."""
+        found: dict[str, Any] = json.loads(self._run("inspect", "--type", "image", ref))["OCIv1"]["config"]
+        return found
+
+    def container(self, ref: str) -> str:
+        """A container of an image, for `mount_words`; `tidy` removes it."""
+        return self._run("from", "--pull-never", ref).strip()
+
+    def mount_words(self, container: str) -> list[str | Path]:
+        """The command that mounts a container's files and prints where, in the mount namespace of its caller."""
+        return [*self._words()[2:], "mount", container]
 
     def save(self, ref: str, archive: Path) -> None:
         self._run("push", "--quiet", ref, f"docker-archive:{archive}:{ref}")

@@ -27,8 +27,8 @@ from agentos_runtime.agents.forms import compile_form
 from agentos_runtime.agents.guardrails import compile_guardrail
 from agentos_runtime.agents.models import compile_model
 from agentos_runtime.agents.own import forget_catalogue
-from agentos_runtime.agents.parts import AgentInWorkflow, RecordedWorkflow, TeamInWorkflow
-from agentos_runtime.agents.toolkits import compile_toolkit
+from agentos_runtime.agents.parts import AgentInWorkflow, ServedWorkflow, TeamInWorkflow
+from agentos_runtime.agents.toolkits import toolkit_maker
 from agentos_runtime.agents.workflows import Executor, compile_steps
 from agentos_runtime.settings import Settings
 from agentos_spec import (
@@ -41,6 +41,7 @@ from agentos_spec import (
     Spec,
     StepSpec,
     TeamSpec,
+    ToolkitSpec,
     ToolSpec,
     WorkflowSpec,
 )
@@ -128,6 +129,7 @@ class _Compiler:
         self.servers: dict[str, McpServer] = {}
         self.knowledge = knowledge
         self._apis: dict[str, Toolkit] = {}
+        self._makers: dict[str, Callable[[], Toolkit]] = {}
         self._surroundings = surroundings
 
     def agent(self, spec: AgentSpec, workflow: str | None = None) -> Agent:
@@ -149,7 +151,7 @@ class _Compiler:
         return part
 
     def workflow(self, spec: WorkflowSpec) -> Workflow:
-        return RecordedWorkflow(
+        return ServedWorkflow(
             id=spec.id,
             name=spec.name or spec.id,
             steps=compile_steps(spec.steps, partial(self._executor, spec.id)),
@@ -189,12 +191,18 @@ class _Compiler:
         if isinstance(spec, OpenApiSpec):
             return self._api(spec)
         if not isinstance(spec, McpServerSpec):
-            return compile_toolkit(spec)
+            return self._toolkit(spec)
         if spec.path not in self.servers:
             from agentos_runtime.agents.mcp import compile_server  # noqa: PLC0415 - half a start, and few need it
 
             self.servers[spec.path] = compile_server(spec, self._read_secret)
         return self.servers[spec.path]
+
+    def _toolkit(self, spec: ToolkitSpec) -> Toolkit:
+        """One for each place of an agent: agno writes into it whose it is."""
+        if spec.path not in self._makers:
+            self._makers[spec.path] = toolkit_maker(spec)
+        return self._makers[spec.path]()
 
     def _api(self, spec: OpenApiSpec) -> Toolkit:
         """One for all places of an agent: its document is read once."""

@@ -1,4 +1,4 @@
-"""Workflows, and agents and teams that are part of one and stay so in their copies.
+"""Workflows as they are asked over HTTP, and agents and teams that are part of one and stay so in their copies.
 
 agno copies a workflow for every run, and the copy of an agent forgets whose part it is: it would then write a session
 of its own under the workflow's id, in the place of the workflow's. agno tells it again only to the executors of outer
@@ -7,6 +7,7 @@ steps.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -64,8 +65,18 @@ class TeamInWorkflow(Team):
         return copied  # type: ignore[no-any-return]
 
 
-class RecordedWorkflow(Workflow):
-    """A workflow of which each step that waits for a yes or a no has an approval record."""
+class ServedWorkflow(Workflow):
+    """A workflow as it is asked over HTTP, of which each step that waits for a yes or a no has an approval record.
+
+    Its runs may have `additional_data` that came in a form. agno's route turns the other fields that hold JSON into what
+    they say, and hands this one on as text, on which its own steps fail. `http/run_forms.py` has made sure that it is a
+    mapping.
+    """
+
+    def arun(self, *args: Any, additional_data: Any = None, **kwargs: Any) -> Any:
+        data = json.loads(additional_data or "{}") if isinstance(additional_data, str) else additional_data
+        run: Any = super().arun
+        return run(*args, additional_data=data, **kwargs)
 
     async def _apersist_session_and_run(self, session: WorkflowSession, run: WorkflowRunOutput) -> None:
         """The record first: a run that waits where no approver could see it would never go on."""

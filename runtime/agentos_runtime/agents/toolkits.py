@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -29,12 +30,21 @@ _PLACES = (_OWN, "agno.tools")
 
 def compile_toolkit(spec: ToolkitSpec) -> Toolkit:
     """The toolkit of a spec; a SpecError where agno has none such, a StartupError where this image has not."""
+    return toolkit_maker(spec)()
+
+
+def toolkit_maker(spec: ToolkitSpec) -> Callable[[], Toolkit]:
+    """What makes the toolkit for each place of an agent; looked for once, which takes as long as making it."""
     _check(spec)
     cls = _toolkit_class(_module(spec), spec)
     options = dict(spec.options)
     waits = [*spec.requires_confirmation, *spec.requires_approval]
     if waits and _accepts(cls, "requires_confirmation_tools"):
         options["requires_confirmation_tools"] = waits
+    return partial(_made, cls, options, spec)
+
+
+def _made(cls: type[Toolkit], options: Mapping[str, Any], spec: ToolkitSpec) -> Toolkit:
     try:
         toolkit = cls(**options)
     except ImportError as error:

@@ -66,6 +66,8 @@ class RunForms:
         fields = [field for field in given if field[0] in NAMED]
         texts = {name: value for name, value in fields if isinstance(value, str)}
         _check_files_in_json(texts)
+        if not isinstance(_json(texts.get("additional_data") or "{}"), dict):
+            raise _refused("additional_data", "must be a mapping, as JSON")
         if self._queued and is_true(texts, "background"):
             fields = _for_the_queue(fields, texts, takes_uploads=not scope["path"].startswith("/workflows/"))
         if fields == given:

@@ -59,6 +59,16 @@ def test_a_field_that_means_nothing_has_no_effect(client: httpx.Client, name: st
     assert (answer.status_code, answer.json().get("content")) == (200, "You said: Hello"), answer.text
 
 
+@pytest.mark.parametrize("given", ["x", "[]", "3"])
+def test_additional_data_that_is_no_mapping_is_refused(client: httpx.Client, given: str) -> None:
+    """It is what expressions of workflows look into, which would fail on it."""
+    answer = client.post(RUNS, data={**FORM, "additional_data": given})
+    assert (answer.status_code, answer.json().get("errors")) == (
+        422,
+        [{"at": "body.additional_data", "problem": "must be a mapping, as JSON"}],
+    )
+
+
 @pytest.mark.parametrize("field", ["input_files", "images", "audio", "videos"])
 @pytest.mark.parametrize("where", ["filepath", "url"])
 def test_no_file_is_read_that_the_caller_has_not_sent(
