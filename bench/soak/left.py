@@ -26,13 +26,14 @@ _WITHOUT_GENERATION = (CONFIG_MAP.kind, SECRET.kind, SERVICE.kind, ROLE_BINDING.
 _LOOKED_AT = (AGENT_DEPLOYMENT, CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY, ROLE_BINDING, SECRET, SERVICE)
 
 
-def should_be(own: Iterable[DatabaseNames], isolated: Iterable[DatabaseNames]) -> dict[str, set[str]]:
-    """What PostgreSQL should have: of workspaces with a schema in the shared database, and of those with their own."""
-    shared, apart = list(own), list(isolated)
+def should_be(there: Iterable[tuple[str, DatabaseNames]]) -> dict[str, set[str]]:
+    """What PostgreSQL should have, for workspaces by their isolation: those with a database of their own have their
+    schema in that one."""
+    known = list(there)
     return {
-        "roles": {role for names in (*shared, *apart) for role in names.roles},
-        "schemas": {names.schema for names in shared},
-        "databases": {names.database for names in apart},
+        "roles": {role for _, names in known for role in names.roles},
+        "schemas": {names.schema for isolation, names in known if isolation == "Schema"},
+        "databases": {names.database for isolation, names in known if isolation == "Database"},
     }
 
 

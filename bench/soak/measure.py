@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from random import Random
 from typing import Any
@@ -47,7 +47,7 @@ _KILLED_SHARE = 0.25
 _SHORTEST, _LONGEST = 45.0, 240.0
 """Seconds of a round, of which a short run wants enough for a line, and a long one time for each step."""
 _ROUNDS = 24
-_BYSTANDER = Subject("soak-bystander", False, "Schema")
+_BYSTANDER = Subject("soak-bystander", real=False, isolation="Schema")
 _ADVICE = (
     "`details.json` names them under soak, with their conditions. Begin the same run with the printed --seed, and look "
     "at the operator's log while it goes on: `kubectl -n agentos-system logs deployment/agentos-operator -f`."
@@ -106,7 +106,7 @@ async def _measure(plan: Plan, where: SoakPlace) -> tuple[list[Entry], dict[str,
         "workspaces": plan.workspaces,
         "seconds": round(soak.found.seconds),
         "failures": soak.around.failures,
-        "slopes": {name: vars(slope) for name, slope in slopes.items()},
+        "slopes": {name: asdict(slope) for name, slope in slopes.items()},
         "samples": soak.sampler.samples,
         **{"machine": at.machine, "date": at.date, "versions": dict(at.versions)},
     }
@@ -179,14 +179,17 @@ class Soak:
 
     async def _take_back(self) -> None:
         """Remove retained data as docs/database.md has it: restored into a workspace that is deleted with Delete."""
-        for number, (name, _) in enumerate(sorted((await self.around.place.retained()).items())):
-            isolated = name in (await self.sampler.database())["databases"]
-            subject = Subject(f"soak-again-{number}", False, "Database" if isolated else "Schema")
-            life = Life(subject, self.around)
-            await life.attempt("restore", partial(life.make_from, name))
-            await life.settle("restore")
-            await life.attempt(Action.DROP, partial(life.end, "Delete"))
-            await life.settle(Action.DROP)
+        isolated = set((await self.sampler.database())["databases"])
+        names = enumerate(sorted(await self.around.place.retained()))
+        await asyncio.gather(*(self._take_one_back(number, name, name in isolated) for number, name in names))
+
+    async def _take_one_back(self, number: int, name: str, isolated: bool) -> None:
+        subject = Subject(f"soak-again-{number}", real=False, isolation="Database" if isolated else "Schema")
+        life = Life(subject, self.around)
+        await life.attempt("restore", partial(life.make_from, name))
+        await life.settle("restore")
+        await life.attempt(Action.DROP, partial(life.end, "Delete"))
+        await life.settle(Action.DROP)
 
     async def _rest(self) -> None:
         """One sample of the state of rest, and what is in PostgreSQL beside what should be."""
@@ -198,10 +201,8 @@ class Soak:
         except (StepFailedError, aiohttp.ClientError, TimeoutError, OSError) as error:
             self.found.wrong.append(f"round {self.found.rounds} could not be looked at: {error}")
             return
-        there = [life for life in (*self._lives, self._bystander) if life.there and not life.failed]
-        apart = [life.names for life in there if life.subject.isolation == "Database"]
-        wanted = left.should_be([life.names for life in there if life.subject.isolation == "Schema"], apart)
-        self._note(f"at rest after round {self.found.rounds}", left.differences(wanted, database))
+        there = [(life.subject.isolation, life.names) for life in (*self._lives, self._bystander) if life.there]
+        self._note(f"at rest after round {self.found.rounds}", left.differences(left.should_be(there), database))
 
     def _note(self, when: str, what: Sequence[str]) -> None:
         for each in what:

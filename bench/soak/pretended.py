@@ -75,7 +75,17 @@ def running(machine: Machine, folder: Path) -> Iterator[None]:
             advice="The log's last lines say why.",
             log=log,
         )
-        yield
+        try:
+            yield
+        finally:
+            _remove(Api(machine.kubeconfig))
+
+
+def _remove(api: Api) -> None:
+    """For a cluster that outlives the soak."""
+    for name in [item["metadata"]["name"] for item in documents()]:
+        api.request("DELETE", f"/api/v1/nodes/{name}")
+    api.request("DELETE", f"/apis/node.k8s.io/v1/runtimeclasses/{RUNTIME_CLASS}")
 
 
 def documents() -> list[Object]:

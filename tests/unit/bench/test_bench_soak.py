@@ -150,7 +150,7 @@ def test_rounds_are_short_enough_for_a_line_in_ten_minutes_and_long_enough_for_s
 
 def test_what_is_too_many_or_missing_in_postgresql_is_named() -> None:
     one, other = database_names("a", "1"), database_names("b", "2")
-    wanted = left.should_be([one], [other])
+    wanted = left.should_be([("Schema", one), ("Database", other)])
     there = {
         "roles": [*one.roles, *other.roles],
         "schemas": [one.schema],
