@@ -48,6 +48,7 @@ _SHORTEST, _LONGEST = 45.0, 240.0
 """Seconds of a round, of which a short run wants enough for a line, and a long one time for each step."""
 _ROUNDS = 24
 _BYSTANDER = Subject("soak-bystander", real=False, isolation="Schema")
+_TROUBLE = (StepFailedError, aiohttp.ClientError, TimeoutError, OSError)
 _ADVICE = (
     "`details.json` names them under soak, with their conditions. Begin the same run with the printed --seed, and look "
     "at the operator's log while it goes on: `kubectl -n agentos-system logs deployment/agentos-operator -f`."
@@ -79,7 +80,8 @@ class Found:
     rounds: int = 0
     wrong: list[str] = field(default_factory=list)
     """At rest or in the end: what is there that should not be, or the other way round."""
-    left: dict[str, int] = field(default_factory=dict)
+    left: dict[str, int] | None = None
+    """None before the end was looked at."""
 
 
 def measure(plan: Plan) -> tuple[list[Entry], dict[str, Any]]:
@@ -94,6 +96,10 @@ async def _measure(plan: Plan, where: SoakPlace) -> tuple[list[Entry], dict[str,
         soak = Soak(plan, Surroundings(client, board, where))
         try:
             await soak.run()
+        except _TROUBLE as error:
+            if not soak.found.rounds:
+                raise
+            soak.found.wrong.append(f"it ended early: {error or type(error).__name__}")
         finally:
             soak.end()
         version = str((await client.get("/version")).get("gitVersion", ""))
@@ -146,9 +152,9 @@ class Soak:
         say(f"  {len(everybody)} workspaces are ready")
         began = time.monotonic()
         self._tasks.append(asyncio.create_task(self.sampler.keep()))
-        while time.monotonic() - began < self._plan.seconds:
-            await self._round(time.monotonic() - began)
-        self.found.seconds = time.monotonic() - began
+        while self.found.seconds < self._plan.seconds:
+            await self._round(self.found.seconds)
+            self.found.seconds = time.monotonic() - began
         after = await left.portrait(self.around.client, _BYSTANDER.name)
         changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
         self.found.wrong += [f"of the bystander this was changed: {name}" for name in changed]
@@ -198,7 +204,7 @@ class Soak:
         try:
             await self.sampler.rest()
             database = await self.sampler.database()
-        except (StepFailedError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        except _TROUBLE as error:
             self.found.wrong.append(f"round {self.found.rounds} could not be looked at: {error}")
             return
         there = [(life.subject.isolation, life.names) for life in (*self._lives, self._bystander) if life.there]
@@ -247,5 +253,5 @@ def figures(found: Found, slopes: Mapping[str, Slope]) -> dict[str, float]:
         "soak-hours": found.seconds / 3600,
         "soak-actions": sum(found.actions.values()) + found.kills,
         **{name: slope.high for name, slope in slopes.items()},
-        "soak-leftovers": sum(found.left.values()),
+        **({} if found.left is None else {"soak-leftovers": sum(found.left.values())}),
     }

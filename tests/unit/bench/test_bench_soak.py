@@ -143,6 +143,12 @@ def test_a_run_too_short_for_lines_says_nothing_of_slopes() -> None:
     assert not figures(Found(seconds=180), slopes).keys() & SLOPES.keys()
 
 
+def test_an_end_that_nobody_looked_at_is_not_told_as_nothing_left() -> None:
+    assert "soak-leftovers" not in figures(Found(), {})
+    assert figures(Found(left={}), {})["soak-leftovers"] == 0
+    assert figures(Found(left={"roles": 3, "Secret": 1}), {})["soak-leftovers"] == 4
+
+
 def test_rounds_are_short_enough_for_a_line_in_ten_minutes_and_long_enough_for_steps() -> None:
     assert Plan(seconds=600).round_seconds == 45
     assert Plan().round_seconds == 240
