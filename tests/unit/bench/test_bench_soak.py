@@ -15,6 +15,7 @@ from agentos_operator.reconcile.isolation.report import judge, read_report
 from bench import __main__ as bench
 from bench import results
 from bench.catalog import FIGURES, LONG, PARTS, by_name, parts_of
+from bench.report import write as report
 from bench.report.write import files
 from bench.soak import left, lives, pretended
 from bench.soak.life import documents
@@ -233,7 +234,7 @@ def test_a_run_that_found_something_ends_with_an_error_and_keeps_its_numbers(
     kept: dict[str, Any] = {}
     monkeypatch.setattr(results, "save", lambda entries: kept.update({one.name: one.ours for one in entries}))
     monkeypatch.setattr(results, "save_details", lambda part, details: kept.update({part: details}))
-    monkeypatch.setattr(bench.report, "write", lambda: None)
+    monkeypatch.setattr(report, "write", lambda: None)
     assert bench._measure("soak", flawed) == 1
     assert kept == {"soak-leftovers": 1, "soak": {"left": 1}}
     assert "1 thing\nLook." in capsys.readouterr().err
