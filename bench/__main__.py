@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,10 +23,12 @@ from bench import (
     spec_compile,
     upgrades,
 )
-from bench.catalog import FIGURES, PARTS, RECORDED, SCALE_SIZES, by_name, parts_of
+from bench.catalog import FIGURES, LONG, PARTS, RECORDED, SCALE_SIZES, by_name, parts_of
 from bench.report import write as report
 from bench.results import Entry
 from bench.scale import measure as scale
+from bench.soak import measure as soak
+from bench.soak.lives import MOST
 from local.steps import StepFailedError, say
 
 Measured = tuple[list[Entry], dict[str, Any]]
@@ -48,6 +51,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return max(_measure(part, _measures(options)[part]) for part in parts)
 
 
+def _from(least: int, most: int) -> Callable[[str], int]:
+    """A whole number within bounds; argparse tells the text of the error."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
 def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured]]:
     rounds, name = options.rounds, options.cluster
     return {
@@ -62,6 +76,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
         "rollouts": lambda: rollouts.measure(rollouts.Plan(name)),
         "upgrades": lambda: upgrades.measure(upgrades.Plan(name, options.earlier)),
         "operator-memory": lambda: operator_memory.measure(operator_memory.Plan(name, options.rest)),
+        "soak": lambda: soak.measure(soak.Plan(name, options.seconds, options.workspaces, options.seed)),
     }
 
 
@@ -70,15 +85,26 @@ def _measure(part: str, measure: Callable[[], Measured]) -> int:
     say(f"{part}:")
     try:
         entries, details = measure()
+    except results.FlawedError as error:
+        _keep(part, error.entries, error.details)
+        return _failed(part, error)
     except StepFailedError as error:
-        say(f"{error.step or part}: {error.why}\n{error.advice}")
-        return 1
+        return _failed(part, error)
+    _keep(part, entries, details)
+    return 0
+
+
+def _failed(part: str, error: StepFailedError) -> int:
+    say(f"{error.step or part}: {error.why}\n{error.advice}")
+    return 1
+
+
+def _keep(part: str, entries: Sequence[Entry], details: Mapping[str, Any]) -> None:
     results.save(entries)
     results.save_details(part, details)
     report.write()
     for one in entries:
         print(results.describe(one))
-    return 0
 
 
 def _record(words: Sequence[str]) -> int:
@@ -97,7 +123,8 @@ def _record(words: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, and merge into bench/results/.")
-    parser.add_argument("names", nargs="*", help=f"figures, or parts ({', '.join(PARTS)}); all without any")
+    which = f"figures, or parts ({', '.join(PARTS)}); without any all but {', '.join(LONG)}"
+    parser.add_argument("names", nargs="*", help=which)
     parser.add_argument("--rounds", type=int, default=7, help="pairs of measurements (default: 7)")
     parser.add_argument("--runs", type=int, default=300, help="runs of each load (default: 300)")
     sizes = ", ".join(map(str, SCALE_SIZES))
@@ -110,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rest", type=float, default=60.0, help="seconds of rest before the operator is weighed")
     parser.add_argument("--earlier", default="", help="commit that an upgrade begins with (default: the newest tag)")
+    parser.add_argument("--seconds", type=_from(60, 86400), default=7200, help="length of soak (default: 7200)")
+    parser.add_argument("--workspaces", type=_from(1, MOST), default=50, help="workspaces of soak (default: 50)")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of soak (default: any, printed)")
     parser.add_argument("--cluster", default="", help="local cluster to use; the one that is up, else one of its own")
     return parser
 

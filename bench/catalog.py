@@ -70,6 +70,13 @@ FIGURES = (
     Figure("one-change-p95", "s", "< 2 s", "scale"),
     Figure("isolation-probe-seconds", "s", "", "isolation"),
     Figure("isolation-probe-cpu", "s", "", "isolation"),
+    Figure("soak-hours", "h", "", "soak"),
+    Figure("soak-actions", "actions", "", "soak"),
+    Figure("soak-memory-slope", "MB/h", "< 5 MB/h", "soak"),
+    Figure("soak-files-slope", "files/h", "< 3 files/h", "soak"),
+    Figure("soak-connections-slope", "connections/h", "< 3 connections/h", "soak"),
+    Figure("soak-tasks-slope", "tasks/h", "< 3 tasks/h", "soak"),
+    Figure("soak-leftovers", "things", "= 0 things", "soak"),
     Figure("make-up-cold", "s", "", "recorded"),
     Figure("make-up-warm", "s", "", "recorded"),
     Figure("ci-cold", "s", "", "recorded"),
@@ -88,8 +95,12 @@ PARTS = (
     "upgrades",
     "operator-memory",
     "isolation",
+    "soak",
 )
 """In the order of a whole run: what needs no cluster comes before there is one."""
+
+LONG = ("soak",)
+"""Parts that are measured only when they are asked for."""
 
 
 def by_name(name: str) -> Figure:
@@ -98,8 +109,9 @@ def by_name(name: str) -> Figure:
 
 
 def parts_of(words: list[str]) -> list[str]:
-    """The parts that measure what `words` name, figures or parts; all of them for no words. KeyError for a stranger."""
-    wanted = {word if word in PARTS else by_name(word).part for word in words} or set(PARTS)
+    """The parts that measure what `words` name, figures or parts; for no words all but the long ones. KeyError for a
+    stranger."""
+    wanted = {word if word in PARTS else by_name(word).part for word in words} or set(PARTS) - set(LONG)
     if RECORDED in wanted:
         raise KeyError("recorded figures are written by `record`")
     return [part for part in PARTS if part in wanted]

@@ -39,17 +39,18 @@ class Place:
 
 
 @contextmanager
-def ready(name: str, more: Iterable[ImageArchive] = ()) -> Iterator[Place]:
+def ready(name: str, more: Iterable[ImageArchive] = (), port: int = PORT) -> Iterator[Place]:
     """The cluster called `name`; by default the one of `make up`, or one of our own for as long as it is needed.
 
-    `more` are images that its node shall have besides those of the quick start.
+    `more` are images that its node shall have besides those of the quick start, `port` is where the gateway of a
+    cluster that is not up yet shall be.
     """
     chosen = cluster.Cluster(name or (USUAL if cluster.Cluster(USUAL).is_healthy() else OWN))
     was_up = chosen.is_healthy()
     found = demo.ensure_images()
     try:
         if not was_up:
-            cluster.up(chosen.name, port=PORT, extra=found.values())
+            cluster.up(chosen.name, port=port, extra=found.values())
         chosen.load(more)
         yield _furnish(chosen, found)
     finally:

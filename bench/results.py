@@ -16,6 +16,7 @@ from typing import Any
 from bench import goals
 from bench.arithmetic import significant
 from bench.catalog import FIGURES, Figure
+from local.steps import StepFailedError
 
 FOLDER = Path(__file__).parent / "results"
 
@@ -43,6 +44,15 @@ class Circumstances:
     date: str
     machine: str
     versions: Mapping[str, str]
+
+
+class FlawedError(StepFailedError):
+    """A part that measured to its end what it was to measure, and found what must not be: the figures are kept."""
+
+    def __init__(self, why: str, advice: str, entries: Iterable[Entry], details: Mapping[str, Any]) -> None:
+        super().__init__(why, advice)
+        self.entries = list(entries)
+        self.details = details
 
 
 def entry(figure: Figure, ours: float, baseline: float | None, at: Circumstances) -> Entry:

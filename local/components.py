@@ -122,9 +122,9 @@ def apiserver(plane: ControlPlane) -> list[str]:
         "--max-mutating-requests-inflight=400",
         "--shutdown-delay-duration=0s",
         "--profiling=false",
-        # Debian's etcd 3.4.23 has no progress requests. A watch with bookmarks that begins at version 0 would be taken for
-        # a streamed list, which is refused without them; its client would come back after 1, 2, 4 s, up to half a minute
-        # (https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists).
+        # Debian's etcd 3.4.23 has no progress requests. A watch with bookmarks that begins at version 0 would be taken
+        # for a streamed list, which is refused without them; its client would come back after 1, 2, 4 s, up to half a
+        # minute (https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists).
         "--feature-gates=WatchList=false",
         *(
             [

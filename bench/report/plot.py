@@ -19,7 +19,7 @@ _STYLE = "font-family:sans-serif;font-size:12px;fill:#444"
 
 @dataclass(frozen=True)
 class Line:
-    """One series; x greater than zero."""
+    """One series; x greater than zero, unless the axis is even."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -27,13 +27,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Plot:
-    """What is drawn: x on a logarithmic axis; y too if `log`, else from zero."""
+    """What is drawn: x on a logarithmic axis, or `even` from zero; y logarithmic too if `log`, else from zero."""
 
     title: str
     x: str
     y: str
     lines: Sequence[Line]
     log: bool = False
+    even: bool = False
+    """For a course over time: points too many to be marked one by one."""
     bound: float | None = None
     """A goal, as a dashed line."""
 
@@ -42,13 +44,14 @@ def draw(plot: Plot) -> str:
     """The plot as a document; the background is white, so that it can be read in a dark page too."""
     points = [point for line in plot.lines for point in line.points]
     xs = [x for x, _ in points]
-    scale = _Scale(min(xs), max(xs), *_range(plot, [y for _, y in points]), plot.log)
+    left = 0.0 if plot.even else min(xs)
+    scale = _Scale(left, max(xs), *_range(plot, [y for _, y in points]), plot.log, plot.even)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" role="img">',
         f"<title>{escape(plot.title)}</title>",
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
         _text(_WIDTH / 2, 22, plot.title, "middle", "font-weight:bold"),
-        *_axes(plot, scale, sorted(set(xs))),
+        *_axes(plot, scale, _steps(max(xs)) if plot.even else sorted(set(xs))),
         *(part for number, line in enumerate(plot.lines) for part in _line(line, scale, _COLOURS[number])),
         "</svg>",
     ]
@@ -64,9 +67,11 @@ class _Scale:
     low: float
     high: float
     log: bool
+    even: bool
 
     def x(self, value: float) -> float:
-        share = _share(math.log(value), math.log(self.left), math.log(self.right))
+        grow = float if self.even else math.log
+        share = _share(grow(value), grow(self.left), grow(self.right))
         return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
@@ -93,6 +98,12 @@ def _step(highest: float) -> float:
     return next(step for step in (power, 2 * power, 5 * power, 10 * power) if highest / step <= 5)
 
 
+def _steps(highest: float) -> list[float]:
+    """Round values from zero up to the highest."""
+    step = _step(highest)
+    return [step * number for number in range(int(highest / step + 1e-9) + 1)]
+
+
 def _axes(plot: Plot, scale: _Scale, xs: Sequence[float]) -> list[str]:
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     found = []
@@ -115,14 +126,14 @@ def _ticks(scale: _Scale) -> list[float]:
     if scale.log:
         first, last = round(math.log10(scale.low)), round(math.log10(scale.high))
         return [10.0**power for power in range(first, last + 1)]
-    step = _step(scale.high)
-    return [step * number for number in range(round(scale.high / step) + 1)]
+    return _steps(scale.high)
 
 
 def _line(line: Line, scale: _Scale, colour: str) -> list[str]:
     places = [(scale.x(x), scale.y(y)) for x, y in line.points]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    dots = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in places]
+    marked = [] if scale.even else places
+    dots = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in marked]
     name = _text(places[-1][0] + 8, places[-1][1] + 4, line.name, "start", f"fill:{colour}")
     return [f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>', *dots, name]
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.report import faults, figures, readme, scale
+from bench.report import faults, figures, readme, scale, soak
 from bench.results import FOLDER
 from local.paths import CHECKOUT
 
@@ -22,6 +22,9 @@ def files(results: Path = FOLDER) -> dict[str, str]:
         found["figures.md"] = figures.page(latest)
     if counted is not None:
         found["faults.md"] = faults.page(counted)
+    lives = (details or {}).get("soak")
+    if lives is not None:
+        found |= {"soak.md": soak.page(lives), **soak.plots(lives)}
     fleets = (details or {}).get("scale", {})
     if "sizes" in fleets:
         found |= {"scale.md": scale.page(fleets), **scale.plots(fleets)}

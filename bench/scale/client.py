@@ -26,6 +26,14 @@ _TIMEOUT = aiohttp.ClientTimeout(total=60)
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
+class RefusedError(StepFailedError):
+    """The API server said no, with this HTTP status."""
+
+    def __init__(self, why: str, status: int) -> None:
+        super().__init__(why, ADVICE)
+        self.status = status
+
+
 class Client(AbstractAsyncContextManager["Client"]):
     """One API server, on connections that are kept; counts what it sends."""
 
@@ -65,6 +73,12 @@ class Client(AbstractAsyncContextManager["Client"]):
         """What stands at `path`."""
         return await self._send("GET", path, {})
 
+    async def text(self, path: str) -> str:
+        """What is answered there as it is, such as a pod's metrics through the API server."""
+        async with self._http.get(path) as answer:
+            answer.raise_for_status()
+            return await answer.text()
+
     async def watch(self, path: str, see: See, opened: Callable[[], None]) -> None:
         """Call `see` with the type and the object of every event until the API server ends that; `opened` when it
         listens. A busy one ends watches that it cannot serve in time."""
@@ -100,7 +114,8 @@ class Client(AbstractAsyncContextManager["Client"]):
         async with self._http.request(method, path, params=query, data=data, headers=headers) as answer:
             text = await answer.read()
         if answer.status >= 400:
-            raise StepFailedError(f"{method} {path}: {answer.status} {text[:500].decode(errors='replace')}", ADVICE)
+            why = f"{method} {path}: {answer.status} {text[:500].decode(errors='replace')}"
+            raise RefusedError(why, answer.status)
         result: Object = json.loads(text)
         return result
 

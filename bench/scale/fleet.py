@@ -108,14 +108,20 @@ async def remove(client: Client, names: Sequence[str]) -> float:
 
 async def left(client: Client, place: World) -> dict[str, int]:
     """What there is of workspaces: objects by kind, roles and schemas; only what there is any of."""
-    counts: dict[str, Any] = {}
-    for kind in (*WATCHED, WORKSPACE, AGENT_DEPLOYMENT, CONFIG_MAP, SECRET, POD, CONTROLLER_REVISION):
-        found = await client.list(kind.path(None, None), _label(kind))
-        counts[kind.kind] = sum(each["metadata"].get("namespace") != SYSTEM for each in found)
+    counts: dict[str, Any] = await objects_left(client)
     with place.database.connect("agentos") as connection:
         for what, query in (("role", _ROLES), ("schema", _SCHEMAS)):
             counts[what] = connection.execute(query).fetchall()[0][0]
     return {what: number for what, number in counts.items() if number}
+
+
+async def objects_left(client: Client) -> dict[str, int]:
+    """How many objects of workspaces there are of each kind."""
+    counts = {}
+    for kind in (*WATCHED, WORKSPACE, AGENT_DEPLOYMENT, CONFIG_MAP, SECRET, POD, CONTROLLER_REVISION):
+        found = await client.list(kind.path(None, None), _label(kind))
+        counts[kind.kind] = sum(each["metadata"].get("namespace") != SYSTEM for each in found)
+    return counts
 
 
 def _label(kind: Kind) -> str:

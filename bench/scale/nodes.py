@@ -45,10 +45,10 @@ parents:
 """
 
 
-def command(kwok: Path, kubeconfig: Path, folder: Path) -> list[str]:
-    """kwok's command line; its configuration is written into `folder`."""
+def command(kwok: Path, kubeconfig: Path, folder: Path, more: Sequence[Object] = ()) -> list[str]:
+    """kwok's command line; its configuration, `more` stages included, is written into `folder`."""
     stages = folder / "stages.yaml"
-    stages.write_text("---\n".join([*_published_stages(), yaml.safe_dump(_accept_routes())]))
+    stages.write_text("---\n".join([*_published_stages(), *map(yaml.safe_dump, more)]))
     return [
         str(kwok),
         f"--kubeconfig={kubeconfig}",
@@ -78,7 +78,8 @@ def _published_stages() -> list[str]:
     return [(folder / f"{name}.yaml").read_text().rstrip() + "\n" for name in STAGES]
 
 
-def _accept_routes() -> Object:
+def accept_routes() -> Object:
+    """kwok's stage for HTTPRoutes, where there is no gateway."""
     unanswered = {"key": ".status.parents.[].controllerName", "operator": "DoesNotExist"}
     return {
         "apiVersion": "kwok.x-k8s.io/v1alpha1",

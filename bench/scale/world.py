@@ -64,8 +64,8 @@ def running() -> Iterator[World]:
         statements.prepare(database)
         _apply(binaries, admin, [*_crds(), *nodes.nodes()])
         _wait_for_routes(admin)
-        kwok = nodes.command(binaries["kwok"], admin, folder)
-        stack.enter_context(_background(kwok, folder / "kwok.log"))
+        kwok = nodes.command(binaries["kwok"], admin, folder, (nodes.accept_routes(),))
+        stack.enter_context(background(kwok, folder / "kwok.log"))
         _wait_for_nodes(admin, folder / "kwok.log")
         config, metrics = _configure(binaries, admin, folder, database), free_ports(1)[0]
         operator = _operator(_kubeconfig(binaries, admin, folder), config, metrics)
@@ -91,7 +91,8 @@ def _apply(binaries: dict[str, Path], kubeconfig: Path, documents: Sequence[Obje
 
 
 @contextmanager
-def _background(command: Sequence[str], log: Path) -> Iterator[None]:
+def background(command: Sequence[str], log: Path) -> Iterator[None]:
+    """A program that the kernel ends with us."""
     with log.open("wb") as output:
         process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdout=output, stderr=output)
     try:

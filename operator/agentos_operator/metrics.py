@@ -6,6 +6,7 @@ tenant or of a resource: kinds, results and queues are few.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections import Counter as Tally
@@ -18,6 +19,7 @@ from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     Info,
     Metric,
@@ -56,6 +58,14 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._tasks = Gauge(
+            "agentos_operator_tasks", "What goes on side by side in this process", registry=self.registry
+        )
+
+    def exposition(self) -> bytes:
+        """The answer to a scrape; asked for in the loop whose tasks are counted."""
+        self._tasks.set(len(asyncio.all_tasks()))
+        return generate_latest(self.registry)
 
     def measured(self, reconcile: Reconcile) -> Reconcile:
         """``reconcile``, timed and counted by how it ended."""
@@ -130,7 +140,7 @@ async def served(metrics: Metrics, host: str, port: int | None) -> AsyncIterator
         return
 
     async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     app = web.Application()
     app.router.add_get("/metrics", answer)

@@ -68,9 +68,9 @@ class TeamInWorkflow(Team):
 class ServedWorkflow(Workflow):
     """A workflow as it is asked over HTTP, of which each step that waits for a yes or a no has an approval record.
 
-    Its runs may have `additional_data` that came in a form. agno's route turns the other fields that hold JSON into what
-    they say, and hands this one on as text, on which its own steps fail. `http/run_forms.py` has made sure that it is a
-    mapping.
+    Its runs may have `additional_data` that came in a form. agno's route turns the other fields that hold JSON into
+    what they say, and hands this one on as text, on which its own steps fail. `http/run_forms.py` has made sure that it
+    is a mapping.
     """
 
     def arun(self, *args: Any, additional_data: Any = None, **kwargs: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from bench import __main__ as command
 from bench import goals, results
-from bench.catalog import FIGURES, PARTS, RECORDED, by_name, parts_of
+from bench.catalog import FIGURES, LONG, PARTS, RECORDED, by_name, parts_of
 from bench.results import Circumstances, Entry
 
 AT = Circumstances("2026-11-23", "2 x a processor", {"python": "3.11", "agno": "3.1.10"})
@@ -114,7 +114,7 @@ def test_details_of_one_part_keep_those_of_the_others(tmp_path: Path) -> None:
 
 
 def test_names_choose_the_parts_that_measure_them() -> None:
-    assert parts_of([]) == list(PARTS)
+    assert parts_of([]) == [part for part in PARTS if part not in LONG]
     assert parts_of(["operator-idle-memory", "runtime-p50", "runtime-start"]) == ["runtime", "operator-memory"]
     assert parts_of(["first-answer"]) == ["first-answer"]
     for stranger in ("runtime-p51", "ci-cold"):

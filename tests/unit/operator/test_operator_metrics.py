@@ -124,6 +124,19 @@ async def test_metrics_are_served_at_their_path_and_nothing_else_is() -> None:
             assert answer.status == 404
 
 
+async def test_a_task_that_never_ends_shows_in_the_number_of_tasks() -> None:
+    metrics, hangs = Metrics(), asyncio.Event()
+    metrics.exposition()
+    before = value(metrics, "agentos_operator_tasks")
+    assert before is not None
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(hangs.wait())
+        metrics.exposition()
+        hangs.set()
+    assert value(metrics, "agentos_operator_tasks") == before + 3
+
+
 async def test_a_port_that_is_taken_is_an_error_that_names_the_option() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SettingsError, match="--metrics-port"):
         async with served(Metrics(), "127.0.0.1", taken.getsockname()[1]):
