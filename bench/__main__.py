@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench import (
+    autoscaling,
     circumstances,
     first_answer,
     isolation_probe,
@@ -57,6 +58,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
         "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),
         "rollouts": lambda: rollouts.measure(rollouts.Plan(name)),
         "upgrades": lambda: upgrades.measure(upgrades.Plan(name, options.earlier)),
+        "autoscaling": lambda: autoscaling.measure(autoscaling.Plan(name)),
         "operator-memory": lambda: operator_memory.measure(operator_memory.Plan(name, options.rest)),
     }
 
