@@ -47,8 +47,8 @@ def measured(place: Place) -> Iterator[None]:
     finally:
         demo.install(place.kubeconfig, found, place.port)
         cluster.wait(place.kubeconfig)
-        command = [kubectl, "--kubeconfig", place.kubeconfig, "delete", "--ignore-not-found", "--wait=false", "-f", "-"]
-        run(command, stdin=text, advice="`make down` removes it with its cluster.")
+        command: list[str | Path] = [kubectl, "--kubeconfig", place.kubeconfig, "delete", "--ignore-not-found"]
+        run([*command, "--wait=false", "-f", "-"], stdin=text, advice="`make down` removes it with its cluster.")
 
 
 def _wait_for(api: Api, name: str) -> None:
