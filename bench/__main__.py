@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench import (
+    autoscaling,
     circumstances,
     coverage,
     first_answer,
@@ -75,6 +76,7 @@ def _measures(options: argparse.Namespace) -> Mapping[str, Callable[[], Measured
         "isolation": lambda: isolation_probe.measure(isolation_probe.Plan(rounds, name)),
         "rollouts": lambda: rollouts.measure(rollouts.Plan(name)),
         "upgrades": lambda: upgrades.measure(upgrades.Plan(name, options.earlier)),
+        "autoscaling": lambda: autoscaling.measure(autoscaling.Plan(name)),
         "operator-memory": lambda: operator_memory.measure(operator_memory.Plan(name, options.rest)),
         "soak": lambda: soak.measure(soak.Plan(name, options.seconds, options.workspaces, options.seed)),
     }

@@ -37,6 +37,11 @@ class Tally:
     slowest: float = 0.0
     """Seconds of the slowest request."""
 
+    def plus(self, other: Tally) -> Tally:
+        """What both have seen."""
+        failures = [*self.failures, *other.failures]
+        return Tally(self.requests + other.requests, failures, max(self.slowest, other.slowest))
+
 
 class HeldLoad:
     """Workers that go on until the block ends."""

@@ -12,28 +12,21 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import jwt
-
-from agentosctl import rotate, token
+from agentosctl import rotate
 from bench import circumstances, cluster, workspace
-from bench.agent import AGENT, MESSAGE, PATH
+from bench.agent import AGENT, MESSAGE
 from bench.catalog import by_name
 from bench.cluster import Place
-from bench.connection import Connection, NoAnswer, question
+from bench.connection import Connection, NoAnswer
 from bench.held_load import Failure, HeldLoad, Tally
 from bench.kubernetes import ADVICE, Kubernetes, Object
 from bench.results import Entry, entry
-from local import demo
+from bench.signer import Signer
 from local.steps import StepFailedError, say
 
-TOKEN_SECONDS = 50
-"""Life of the load's tokens, below the minute that the workspace allows."""
-SIGNER_SECONDS = 30.0
-"""How long the load's signer goes on with a Secret that it has read, as a mounted one would."""
 READY_SECONDS = 300.0
 ROTATION_SECONDS = 1200.0
 REST_SECONDS = 10.0
@@ -118,9 +111,7 @@ class Subject:
         self._name = name
         self.namespace = workspace.namespace_of(name)
         self._documents = dict(_documents(name))
-        self._signing: token.Signing | None = None
-        self._read_at = 0.0
-        self._reading = asyncio.Lock()
+        self._signer = Signer(kubernetes, name)
 
     @asynccontextmanager
     async def present(self) -> AsyncIterator[None]:
@@ -136,11 +127,7 @@ class Subject:
 
     async def request(self) -> bytes:
         """A question with a fresh token."""
-        signing = await self._current_signing()
-        wish = token.Wish(self._name, "alice", ("agents:run",), timedelta(seconds=TOKEN_SECONDS))
-        signed = jwt.encode(token.claims(wish, signing, int(time.time())), signing.secret, algorithm="HS256")
-        host = f"{AGENT}--{self._name}.{demo.BASE_DOMAIN}"
-        return question(PATH, {"message": MESSAGE, "stream": "false"}, host=host, token=signed)
+        return await self._signer.question(AGENT, MESSAGE)
 
     async def rotate(self, *, to_the_end: bool) -> None:
         """Both credentials, until nothing uses the earlier ones; or until what is left is to wait for old tokens."""
@@ -187,29 +174,9 @@ class Subject:
     def _deployment_path(self) -> str:
         return f"{workspace.GROUP_PATH}/namespaces/{self.namespace}/agentdeployments/{AGENT}"
 
-    async def _current_signing(self) -> token.Signing:
-        """What the Secret said at most SIGNER_SECONDS ago."""
-        async with self._reading:
-            if self._signing is None or time.monotonic() - self._read_at > SIGNER_SECONDS:
-                path = f"{workspace.namespace_path(self.namespace)}/secrets/{token.SECRET_NAME}"
-                secret = await self._kubernetes.get(path)
-                if secret is None:
-                    raise StepFailedError(f"{path} is not there", ADVICE)
-                self._signing, self._read_at = token.parse(secret, self._name), time.monotonic()
-            return self._signing
-
     async def _answers(self) -> bool:
-        """Whether one question is answered. Until the Secret is there, nobody can ask."""
-        path = f"{workspace.namespace_path(self.namespace)}/secrets/{token.SECRET_NAME}"
-        if await self._kubernetes.get(path) is None:
-            return False
-        connection = Connection(self._port)
-        try:
-            return (await connection.ask(await self.request()))[0] == 200
-        except NoAnswer:
-            return False
-        finally:
-            connection.close()
+        """Whether one question is answered."""
+        return await self._signer.is_there() and await answers(self._port, await self.request())
 
     async def _is_at_rest(self) -> bool:
         """Whether the AgentDeployment is ready and one pod is left, which is not ending."""
@@ -231,6 +198,17 @@ class Subject:
         await self._kubernetes.gone(workspace.workspace_path(self._name), READY_SECONDS)
         await self._kubernetes.delete(workspace.namespace_path(self.namespace))
         await self._kubernetes.gone(workspace.namespace_path(self.namespace), READY_SECONDS)
+
+
+async def answers(port: int, request: bytes) -> bool:
+    """Whether the gateway at `port` answers one request with 200."""
+    connection = Connection(port)
+    try:
+        return (await connection.ask(request))[0] == 200
+    except NoAnswer:
+        return False
+    finally:
+        connection.close()
 
 
 def _waits_for_old_tokens(body: Object) -> bool:

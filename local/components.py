@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.pki import Authority
+from local.pki import FRONT_PROXY, Authority
 
 SERVICE_SUBNET = "10.96.0.0/16"
 DNS_ADDRESS = "10.96.0.10"
@@ -112,6 +112,15 @@ def apiserver(plane: ControlPlane) -> list[str]:
         f"--kubelet-certificate-authority={pki.certificate()}",
         f"--kubelet-client-certificate={pki.certificate('admin')}",
         f"--kubelet-client-key={pki.key('admin')}",
+        # For APIs that pods serve. Users in headers are believed of this one name: all clients have the same authority.
+        # https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/
+        f"--requestheader-client-ca-file={pki.certificate()}",
+        f"--requestheader-allowed-names={FRONT_PROXY.user}",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={pki.certificate(FRONT_PROXY.file)}",
+        f"--proxy-client-key-file={pki.key(FRONT_PROXY.file)}",
         # Nobody resolves the node's name here: without this, exec and logs fail.
         "--kubelet-preferred-address-types=InternalIP",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",

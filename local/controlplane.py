@@ -19,7 +19,7 @@ from pathlib import Path
 from local import components, debian, paths, toolchain
 from local.api import Api
 from local.components import ControlPlane, audit_policy
-from local.pki import CLIENTS, Authority, Identity
+from local.pki import CLIENTS, FRONT_PROXY, Authority, Identity
 from local.steps import tail, wait_until
 
 ADVICE = "Look into the quoted log; free memory and disk space are the usual suspects."
@@ -67,6 +67,7 @@ def make_credentials(plane: ControlPlane, hosts: Sequence[str], extra: Sequence[
     authority = Authority.create(plane.folder / "pki")
     service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1")
     authority.issue(Identity("apiserver", "kube-apiserver", hosts=(*hosts, *service)))
+    authority.issue(FRONT_PROXY)
     for client in (*CLIENTS, *extra):
         authority.kubeconfig(plane.kubeconfig(client.file), client, f"https://{plane.address}:{plane.port}")
 

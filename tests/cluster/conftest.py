@@ -15,6 +15,7 @@ import pytest
 
 from local import cluster as local_cluster
 from local import demo
+from tests.cluster.desk import documents
 from tests.cluster.tenancy import Tenancy, agent_deployment, model_key, workspace
 from tests.integration.kept import KeptApi
 
@@ -39,6 +40,13 @@ def tenancy() -> Iterator[Tenancy]:
             yield Tenancy(running.kubeconfig, port, demo.run(place, found), api)
     finally:
         local_cluster.down(NAME)
+
+
+@pytest.fixture(scope="session")
+def desk(tenancy: Tenancy) -> Tenancy:
+    """A workspace with knowledge and a schedule. Nobody waits for it here: its first minute passes with other tests."""
+    tenancy.apply(*documents())
+    return tenancy
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from local import demo
 from tests.cluster.tenancy import Tenancy, eventually
 
 
 def upgrade(tenancy: Tenancy, **sections: dict[str, Any]) -> None:
     """Upgrade with these values on top, section by section, and wait until the operator works with them."""
-    values = demo.values(demo.ensure_images(), tenancy.port)
-    for name, section in sections.items():
-        values[name] = {**values.get(name, {}), **section}
-    command = ("upgrade", demo.RELEASE, str(demo.CHART), "-n", demo.NAMESPACE, "-f", "-")
-    demo.helm(tenancy.kubeconfig, *command, stdin=yaml.safe_dump(values))
+    demo.upgrade(tenancy.kubeconfig, demo.ensure_images(), tenancy.port, sections)
     wait_for_operator(tenancy)
 
 
