@@ -14,7 +14,6 @@ from agentos_runtime.agents.compile import compile_components
 from agentos_runtime.errors import StartupError
 from agentos_spec import SpecError, find_problems, parse_spec
 from agentos_spec.kinds import camel
-from agentos_spec.parameters import STEPS
 from tests.integration.runtime.cookbook import ASKED, FOLDER, UNASKED, as_one, components, deployments, names
 from tests.unit.runtime.test_runtime_docs_agents import left_out
 
@@ -106,8 +105,3 @@ def test_a_parameter_that_the_page_says_cannot_be_set_is_refused(name: str) -> N
         spec[kind][0][camel(name)] = True
         with pytest.raises(SpecError, match=f"unknown field '{camel(name)}'"):
             parse_spec({"kind": "AgentDeployment", "metadata": {"name": "x"}, "spec": spec})
-
-
-def test_of_a_review_by_people_a_step_declares_what_the_page_says() -> None:
-    assert "of `human_review` nothing else yet" in PAGE
-    assert not any("human" in name for kinds in STEPS.values() for name in kinds)
