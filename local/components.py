@@ -170,7 +170,8 @@ def scheduler(plane: ControlPlane) -> list[str]:
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",
-        "--bind-address=127.0.0.1",
+        # Nobody asks it anything, and on its usual port a second one on the same host would not start.
+        "--secure-port=0",
         "--leader-elect=false",
         "--kube-api-qps=400",
         "--kube-api-burst=800",
