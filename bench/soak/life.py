@@ -142,8 +142,7 @@ class Life:
         await self._around.client.merge(path, {"spec": {"agents": agents}})
 
     async def _rotate(self, step: Step) -> None:
-        """The database's login, and every third time the signing secret too, which takes minutes."""
-        fields = ("database", "auth") if step.value % 3 == 0 else ("database",)
+        fields = ("database", "auth") if step.action is Action.ROTATE_ALL else ("database",)
         self._asked = rotate.Asked(self.subject.name, str(step.value), fields)
         await self._merge({"metadata": {"annotations": dict(rotate.annotations_of(self._asked))}})
 
@@ -174,6 +173,7 @@ class Life:
         Action.LIMIT: _limit,
         Action.INSTRUCT: _instruct,
         Action.ROTATE: _rotate,
+        Action.ROTATE_ALL: _rotate,
         Action.SUSPEND: lambda self, _: self._suspend(True),
         Action.RESUME: lambda self, _: self._suspend(False),
         Action.RETAIN: lambda self, _: self.end("Retain"),

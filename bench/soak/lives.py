@@ -26,13 +26,18 @@ _ACTING = 0.8
 """Share of a round in which steps begin; in the rest of it the last ones take effect."""
 
 
+_SIGNING_SECONDS = 200.0
+"""A rotation of the signing secret takes as long with tokens that live for a minute: it is to end with the round."""
+
+
 class Action(StrEnum):
     """What a platform's people and its nodes do to a workspace."""
 
     MAKE = "make"
     LIMIT = "change the workspace"
     INSTRUCT = "change the agent"
-    ROTATE = "rotate"
+    ROTATE = "rotate the login"
+    ROTATE_ALL = "rotate the login and the signing secret"
     SUSPEND = "suspend"
     RESUME = "resume"
     RETAIN = "delete with Retain"
@@ -96,7 +101,9 @@ def _steps(r: Random, seconds: float) -> Iterable[Step]:
     for place, (action, after) in enumerate(zip(actions, times, strict=True)):
         # Nothing follows the last one, and only who waits for the end of a deletion can make the workspace anew.
         patient = action in _ENDS or place == len(actions) - 1
-        yield Step(action, after, not patient and r.random() < _HASTE, r.randrange(10**6))
+        whole = action is Action.ROTATE and after + _SIGNING_SECONDS <= seconds
+        taken = Action.ROTATE_ALL if whole else action
+        yield Step(taken, after, not patient and r.random() < _HASTE, r.randrange(10**6))
 
 
 def _actions(r: Random, count: int) -> list[Action]:

@@ -150,6 +150,7 @@ class Soak:
         await asyncio.gather(*(life.settle(Action.MAKE) for life in everybody))
         before = await left.portrait(self.around.client, _BYSTANDER.name)
         say(f"  {len(everybody)} workspaces are ready")
+        await self._try_out()
         began = time.monotonic()
         self._tasks.append(asyncio.create_task(self.sampler.keep()))
         while self.found.seconds < self._plan.seconds:
@@ -159,6 +160,16 @@ class Soak:
         changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
         self.found.wrong += [f"of the bystander this was changed: {name}" for name in changed]
         await self._leave(everybody)
+
+    async def _try_out(self) -> None:
+        """One sample before the first round: an instrument that does not work is told now and not after hours."""
+        try:
+            sample = await self.sampler.rest()
+        except _TROUBLE as error:
+            why = f"the operator cannot be looked at: {error or type(error).__name__}"
+            raise StepFailedError(why, "See its pod: `kubectl -n agentos-system get pods`.") from error
+        if "rss_mb" not in sample:
+            raise StepFailedError("no process of the operator was found", "The cluster must be on this machine.")
 
     async def _round(self, elapsed: float) -> None:
         number, seconds = self.found.rounds, self._plan.round_seconds

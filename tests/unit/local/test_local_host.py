@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from local import cgroups, network, paths, processes, steps
+from local import cgroups, components, network, paths, processes, steps
+from local.components import ControlPlane
 from local.pki import Authority, Identity
 from local.steps import StepFailedError
 
@@ -139,3 +140,9 @@ def test_nothing_long_begins_beside_a_step_that_has_failed_but_later_it_does() -
 
     assert beside_a_failure(build) == "not built"
     steps.go_on("not built")
+
+
+def test_control_planes_side_by_side_share_no_port() -> None:
+    """Those of two checkouts on one host: a scheduler whose port is taken ends, and pods wait forever."""
+    plane = ControlPlane({"kube-scheduler": Path("kube-scheduler")}, Path("folder"), "127.0.0.1")
+    assert "--secure-port=0" in components.scheduler(plane)
