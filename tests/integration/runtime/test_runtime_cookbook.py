@@ -11,6 +11,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.forks import Forks
 from tests.integration.apiserver import eventually
 from tests.integration.runtime.conftest import (
     Database,
@@ -44,12 +45,12 @@ NOBODY = "http://127.0.0.1:9"
 @pytest.fixture(scope="module")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The MCP server of mcp.yaml."""
-    port = a_free_port()
-    command = ["tests.integration.runtime.mcp_server", "streamable-http", str(port)]
-    process = Process(command, {}, tmp_path_factory.mktemp("books") / "log", port)
+    port, forks = a_free_port(), Forks("tests.integration.runtime.mcp_server:main")
+    process = Process(["streamable-http", str(port)], {}, tmp_path_factory.mktemp("books") / "log", port, forks.start)
     process.wait_until("/nothing", 401)
     yield process
     process.stop()
+    forks.close()
 
 
 @pytest.fixture(scope="module", params=HALVES)
