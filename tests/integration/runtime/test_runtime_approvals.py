@@ -1,41 +1,30 @@
-"""Approvals over HTTP, on PostgreSQL and on a laptop's file, streamed and not.
-
-The guarded function writes a line to a file, so that a test sees how often it ran and with what.
-"""
+"""Approvals over HTTP, on PostgreSQL and on a laptop's file, streamed and not."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.integration.runtime.guarded import Guarded
 
 OWNER = ["agents:run", "agents:read", "sessions:read", "sessions:write", "approvals:read"]
 APPROVER = ["approvals:read", "approvals:write"]
 Answer = tuple[int, dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(Guarded):
     """A runtime whose agent appends to `file` when it is allowed to."""
 
-    url: str
-    file: Path
-    token: Callable[..., str]
-
-    def ask(self, method: str, path: str, user: str = "alice", scopes: Any = OWNER, **more: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token(sub=user, scopes=scopes)}"}
-        return httpx.request(method, self.url + path, headers=headers, timeout=60, **more)
+    owner = OWNER
 
     def paused(self, word: str, call: str = "run_shell_command", user: str = "alice") -> dict[str, Any]:
         """A run of the user that waits with one call, which would write a word to the file."""
-        script = f"call {call} " + json.dumps({"args": ["sh", "-c", f"echo {word} >> {self.file}"]})
-        form = {"message": script, "stream": "false"}
+        form = {"message": self.script(word, call), "stream": "false"}
         run: dict[str, Any] = self.ask("POST", "/agents/support/runs", user, data=form).json()
         assert run["status"] == "PAUSED", run
         return run
@@ -61,10 +50,6 @@ class Workspace:
     def resolve(self, run: dict[str, Any], status: str, **more: Any) -> httpx.Response:
         path = f"/approvals/{self.approval(run)['id']}/resolve"
         return self.ask("POST", path, "carol", APPROVER, json={"status": status, **more})
-
-    def written(self, word: str) -> int:
-        """How often a call ran."""
-        return self.file.read_text().split().count(word) if self.file.exists() else 0
 
 
 @pytest.fixture(scope="module", params=["postgresql", "sqlite"])

@@ -1,7 +1,4 @@
-"""Calls of a team's member, and of its leader, that wait: who may decide, that they run as they were stored, and once.
-
-The guarded function writes a line to a file, so that a test sees how often it ran and with what.
-"""
+"""Calls of a team's member, and of its leader, that wait: who may decide, that they run as stored, and once."""
 
 from __future__ import annotations
 
@@ -9,33 +6,22 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.integration.runtime.conftest import agent
+from tests.integration.runtime.guarded import Guarded
 
 OWNER = ["teams:run", "teams:read", "sessions:read", "approvals:read"]
 APPROVER = ["approvals:read", "approvals:write"]
 
 
-@dataclass(frozen=True)
-class Desk:
+class Desk(Guarded):
     """A team of one, which appends to `file` when it is allowed to."""
 
-    url: str
-    file: Path
-    token: Callable[..., str]
-
-    def ask(self, method: str, path: str, user: str = "alice", scopes: Any = OWNER, **more: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token(sub=user, scopes=scopes)}"}
-        return httpx.request(method, self.url + path, headers=headers, timeout=60, **more)
-
-    def script(self, word: str) -> str:
-        return "call run_shell_command " + json.dumps({"args": ["sh", "-c", f"echo {word} >> {self.file}"]})
+    owner = OWNER
 
     def paused(self, message: str, stream: bool = False, team: str = "desk") -> dict[str, Any]:
         form = {"message": message, "stream": str(stream).lower()}
@@ -49,13 +35,7 @@ class Desk:
     def goes_on(
         self, run: dict[str, Any], said: dict[str, Any] | None = None, user: str = "alice", stream: bool = False
     ) -> httpx.Response:
-        sent = {name: json.dumps(value) for name, value in (said or {}).items()}
-        sent |= {"session_id": run["session_id"], "stream": str(stream).lower()}
-        return self.ask("POST", f"/teams/{run['team_id']}/runs/{run['run_id']}/continue", user, data=sent)
-
-    def written(self, word: str) -> int:
-        """How often a call ran."""
-        return self.file.read_text().split().count(word) if self.file.exists() else 0
+        return self.continued(f"/teams/{run['team_id']}", run, said, user, stream)
 
 
 def handed_to(member: str, task: str) -> str:

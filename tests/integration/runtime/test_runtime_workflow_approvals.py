@@ -1,7 +1,4 @@
-"""Workflows that wait: for calls of the agent or the team of a step, and for a person who decides about a step.
-
-The guarded function writes a line to a file, so that a test sees how often it ran and with what.
-"""
+"""Workflows that wait: for calls of the agent or the team of a step, and for a person who decides about a step."""
 
 from __future__ import annotations
 
@@ -9,34 +6,23 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.integration.runtime.conftest import agent
+from tests.integration.runtime.guarded import Guarded
 
 OWNER = ["workflows:run", "workflows:read", "sessions:read", "approvals:read"]
 APPROVER = ["approvals:read", "approvals:write"]
 SHELL = {"toolkit": "shell", "requiresConfirmation": ["run_shell_command"]}
 
 
-@dataclass(frozen=True)
-class Works:
+class Works(Guarded):
     """A runtime with workflows whose steps append to `file` when they are allowed to."""
 
-    url: str
-    file: Path
-    token: Callable[..., str]
-
-    def ask(self, method: str, path: str, user: str = "alice", scopes: Any = OWNER, **more: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token(sub=user, scopes=scopes)}"}
-        return httpx.request(method, self.url + path, headers=headers, timeout=60, **more)
-
-    def script(self, word: str) -> str:
-        return "call run_shell_command " + json.dumps({"args": ["sh", "-c", f"echo {word} >> {self.file}"]})
+    owner = OWNER
 
     def run(self, workflow: str, message: str, stream: bool = False, **form: str) -> dict[str, Any]:
         """The run as it is stored once its request is answered."""
@@ -58,17 +44,11 @@ class Works:
     def goes_on(
         self, run: dict[str, Any], decision: dict[str, Any] | None = None, user: str = "alice", stream: bool = False
     ) -> httpx.Response:
-        sent = {name: json.dumps(value) for name, value in (decision or {}).items()}
-        sent |= {"session_id": run["session_id"], "stream": str(stream).lower()}
-        return self.ask("POST", f"/workflows/{run['workflow_id']}/runs/{run['run_id']}/continue", user, data=sent)
+        return self.continued(f"/workflows/{run['workflow_id']}", run, decision, user, stream)
 
     def done(self, run: dict[str, Any], decision: dict[str, Any] | None = None, stream: bool = False) -> dict[str, Any]:
         """The stored run after a decision."""
         return self.stored(run["workflow_id"], said(self.goes_on(run, decision, stream=stream)))
-
-    def written(self, word: str) -> int:
-        """How often a call ran."""
-        return self.file.read_text().split().count(word) if self.file.exists() else 0
 
     def approval(self, run: dict[str, Any]) -> dict[str, Any]:
         """The record of what the run waits for."""
