@@ -39,30 +39,27 @@ async def _ended(stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
         yield run
 
 
-class AgentInWorkflow(Agent):
+class _InWorkflow:
+    workflow_id: str | None
+
+    def arun(self, *args: Any, **given: Any) -> Any:
+        part: Any = super()
+        answer = part.arun(*args, **given)
+        return _ended(answer) if isinstance(answer, AsyncIterator) else answer
+
+    def deep_copy(self, *, update: dict[str, Any] | None = None) -> Any:
+        part: Any = super()
+        copied = part.deep_copy(update=update)
+        copied.workflow_id = self.workflow_id
+        return copied
+
+
+class AgentInWorkflow(_InWorkflow, Agent):
     """An agent whose sessions are its workflow's."""
 
-    def arun(self, *args: Any, **given: Any) -> Any:
-        answer: Any = super().arun(*args, **given)
-        return _ended(answer) if isinstance(answer, AsyncIterator) else answer
 
-    def deep_copy(self, *, update: dict[str, Any] | None = None) -> AgentInWorkflow:
-        copied: Any = super().deep_copy(update=update)
-        copied.workflow_id = self.workflow_id
-        return copied  # type: ignore[no-any-return]
-
-
-class TeamInWorkflow(Team):
+class TeamInWorkflow(_InWorkflow, Team):
     """A team whose sessions are its workflow's, as are those of its members."""
-
-    def arun(self, *args: Any, **given: Any) -> Any:
-        answer: Any = super().arun(*args, **given)
-        return _ended(answer) if isinstance(answer, AsyncIterator) else answer
-
-    def deep_copy(self, *, update: dict[str, Any] | None = None) -> TeamInWorkflow:
-        copied: Any = super().deep_copy(update=update)
-        copied.workflow_id = self.workflow_id
-        return copied  # type: ignore[no-any-return]
 
 
 class ServedWorkflow(Workflow):
