@@ -51,6 +51,8 @@ async def _bring_up(settings: DatabaseSettings) -> None:
             database = _database(connection, settings.schema)
             await MigrationManager(database).up()
             await database._create_all_tables()  # type: ignore[no-untyped-call]
+            # agno would make it at the first run in the background, where two replicas fail each other's.
+            await database.ensure_jobs_table()
     finally:
         await engine.dispose()
 

@@ -26,7 +26,7 @@ from agentos_runtime.settings import DatabaseSettings
 
 _LOG = logging.getLogger("agentos.migrate")
 _NOTE = "agentos_runtime_schema"
-_EPOCH = 2
+_EPOCH = 3
 """Raised when this runtime changes tables of its own without a new agno."""
 _CONTINUATIONS = (
     "CREATE TABLE IF NOT EXISTS {} (claim text PRIMARY KEY, run_id text NOT NULL,"

@@ -235,6 +235,28 @@ CREATE TABLE {schema}.agno_tool_results (
 	PRIMARY KEY (result_id),
 	CONSTRAINT agno_tool_results_uq_tool_results_namespace_path UNIQUE (namespace, path)
 );
+CREATE TABLE {schema}.agno_jobs (
+	id VARCHAR NOT NULL,
+	component_type VARCHAR NOT NULL,
+	job_type VARCHAR NOT NULL,
+	deployment_id VARCHAR,
+	component_id VARCHAR NOT NULL,
+	session_id VARCHAR NOT NULL,
+	user_id VARCHAR,
+	payload JSONB NOT NULL,
+	status VARCHAR NOT NULL,
+	attempt BIGINT NOT NULL,
+	max_attempts BIGINT NOT NULL,
+	idempotency_key VARCHAR,
+	available_at BIGINT NOT NULL,
+	locked_by VARCHAR,
+	locked_at BIGINT,
+	error TEXT,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT,
+	completed_at BIGINT,
+	PRIMARY KEY (id)
+);
 CREATE INDEX idx_agno_approvals_agent_id ON {schema}.agno_approvals (agent_id);
 CREATE INDEX idx_agno_approvals_approval_type ON {schema}.agno_approvals (approval_type);
 CREATE INDEX idx_agno_approvals_created_at ON {schema}.agno_approvals (created_at);
@@ -251,6 +273,11 @@ CREATE INDEX idx_agno_approvals_user_id ON {schema}.agno_approvals (user_id);
 CREATE INDEX idx_agno_approvals_workflow_id ON {schema}.agno_approvals (workflow_id);
 CREATE INDEX idx_agno_eval_runs_created_at ON {schema}.agno_eval_runs (created_at);
 CREATE INDEX idx_agno_eval_runs_user_id ON {schema}.agno_eval_runs (user_id);
+CREATE INDEX idx_agno_jobs_component_id ON {schema}.agno_jobs (component_id);
+CREATE INDEX idx_agno_jobs_created_at ON {schema}.agno_jobs (created_at);
+CREATE INDEX idx_agno_jobs_session_id ON {schema}.agno_jobs (session_id);
+CREATE INDEX idx_agno_jobs_status ON {schema}.agno_jobs (status);
+CREATE INDEX idx_agno_jobs_status_available_at ON {schema}.agno_jobs (status, available_at);
 CREATE INDEX idx_agno_knowledge_user_id ON {schema}.agno_knowledge (user_id);
 CREATE INDEX idx_agno_knowledge_user_id_linked_to ON {schema}.agno_knowledge (user_id, linked_to);
 CREATE INDEX idx_agno_learnings_agent_id ON {schema}.agno_learnings (agent_id);
@@ -296,6 +323,8 @@ CREATE INDEX idx_agno_sessions_created_at ON {schema}.agno_sessions (created_at)
 CREATE INDEX idx_agno_sessions_session_type ON {schema}.agno_sessions (session_type);
 CREATE INDEX idx_agno_tool_results_expires_at ON {schema}.agno_tool_results (expires_at);
 CREATE INDEX idx_agno_tool_results_session_id_created_at ON {schema}.agno_tool_results (session_id, created_at);
+CREATE UNIQUE INDEX agno_jobs_uq_jobs_idempotency_key ON {schema}.agno_jobs (idempotency_key, user_id) WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX agno_jobs_uq_jobs_idempotency_key_anon ON {schema}.agno_jobs (idempotency_key) WHERE idempotency_key IS NOT NULL AND user_id IS NULL;
 CREATE UNIQUE INDEX agno_schedules_uq_unowned_name ON {schema}.agno_schedules (name) WHERE user_id IS NULL;
 CREATE UNIQUE INDEX agno_schedules_uq_user_name ON {schema}.agno_schedules (user_id, name) WHERE user_id IS NOT NULL;
 CREATE UNIQUE INDEX agno_service_accounts_uq_active_name ON {schema}.agno_service_accounts (name) WHERE revoked_at IS NULL;
@@ -307,6 +336,7 @@ INSERT INTO {schema}.agno_schema_versions (table_name, version, created_at, upda
   ('agno_company_tasks', '3.0.0', now(), now()),
   ('agno_components', '3.0.0', now(), now()),
   ('agno_eval_runs', '3.0.0', now(), now()),
+  ('agno_jobs', '3.0.0', now(), now()),
   ('agno_knowledge', '3.0.0', now(), now()),
   ('agno_learnings', '3.0.0', now(), now()),
   ('agno_memories', '3.0.0', now(), now()),

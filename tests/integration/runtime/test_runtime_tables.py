@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from agentos_runtime.database import bring_up, migrate
 from agentos_runtime.database.engine import create_engine
 from agentos_runtime.settings import DatabaseSettings
+from tests.integration.runtime.test_runtime_interrupted import eventually, in_background, status_of
 
 FILE = Path("runtime/agentos_runtime/database/tables.sql")
 HEAD = """-- agno's tables, version {version}, as agno makes them in an empty schema. Generated:
@@ -101,3 +102,15 @@ def test_a_new_workspace_gets_agnos_tables(
     assert FILE.read_text() == text, "agno's tables have changed: run with --update-golden"
     migrate.migrate(ours)
     assert catalog(ours) == catalog(theirs)
+
+
+def test_no_run_has_to_make_a_table(start: Callable[..., Any], database: Any, token: Callable[..., str]) -> None:
+    """Two replicas that make one at the same moment fail each other's run."""
+    settings = DatabaseSettings(database.url, database.schema)
+    migrate.migrate(settings)
+    made = catalog(settings)["columns"]
+    process = start()
+    process.wait_until("/readyz")
+    run, _ = in_background(process.url, {"Authorization": f"Bearer {token()}"}, "Hello")
+    eventually(lambda: status_of(database, run) == "COMPLETED")
+    assert catalog(settings)["columns"] == made
