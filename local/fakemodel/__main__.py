@@ -15,7 +15,11 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     options = parser.parse_args()
-    uvicorn.run(application, host=options.host, port=options.port, log_level="warning", lifespan="off")
+    # Whoever waits for a long answer does not keep it from ending.
+    server = uvicorn.Config(
+        application, options.host, options.port, log_level="warning", lifespan="off", timeout_graceful_shutdown=1
+    )
+    uvicorn.Server(server).run()
 
 
 if __name__ == "__main__":
