@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from agentos_operator.clients.kinds import (
     AGENT_DEPLOYMENT,
@@ -73,7 +74,7 @@ def _settled(place: World, workspaces: int) -> bool:
 
 
 def _metrics(port: int) -> dict[str, float]:
-    """How many keys wait, and how many reconciliations of each kind have ended settled."""
+    """How many keys wait, and how many resources of each kind were found settled, or were taken over so."""
     try:
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             text = answer.read().decode()
@@ -84,6 +85,12 @@ def _metrics(port: int) -> dict[str, float]:
         for sample in family.samples:
             if sample.name == "agentos_operator_queue_keys" and sample.labels["queue"] == "reconcile":
                 found["waiting"] = sample.value
-            if sample.name == "agentos_operator_reconciliations_total" and sample.labels["result"] == "settled":
-                found[f"settled {sample.labels['kind']}"] = sample.value
+            if _tells_of_settled(sample):
+                what = f"settled {sample.labels['kind']}"
+                found[what] = found.get(what, 0) + sample.value
     return found
+
+
+def _tells_of_settled(sample: Sample) -> bool:
+    looked = sample.name == "agentos_operator_reconciliations_total" and sample.labels["result"] == "settled"
+    return looked or sample.name == "agentos_operator_taken_over_total"

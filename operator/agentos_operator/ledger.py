@@ -7,11 +7,12 @@ after a restart everything is applied once more, which changes nothing in a clus
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from agentos_operator.echoes import Echoes
 from agentos_operator.resources.common import Object
@@ -24,7 +25,7 @@ UNOWNED_FIELDS = ("apiVersion", "kind", "metadata", "status")
 """Parts of an object that are not ours to decide as a whole."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class ChildRef:
     """Identity of a child by kind and name."""
 
@@ -33,7 +34,7 @@ class ChildRef:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Entry:
     desired: bytes
     live: bytes
@@ -105,7 +106,7 @@ class Ledger:
         a difference from what is recorded then.
         """
         body = self._unread.pop(reference, None)
-        return None if body is None else json.loads(zlib.decompress(body))
+        return None if body is None else orjson.loads(zlib.decompress(body))
 
     def keep(self, live: Object, *, deleted: bool) -> None:
         """Keep what a watch told for ``first_seen``; what was applied and is not as it was is read anew instead."""
@@ -113,7 +114,7 @@ class Ledger:
         if deleted:
             self._unread.pop(reference, None)
         elif reference not in self._entries and reference not in self._lost:
-            self._unread[reference] = zlib.compress(json.dumps(live, separators=(",", ":")).encode(), 1)
+            self._unread[reference] = zlib.compress(orjson.dumps(live), 1)
 
     def miss(self, kind: str, namespace: str | None, name: str) -> tuple[str, str] | None:
         """Note that there is no such object, which makes the next apply happen.
@@ -177,5 +178,5 @@ def _owned_state(body: Object) -> bytes:
 
 
 def _digest(value: Mapping[str, Any]) -> bytes:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, digest_size=16).digest()

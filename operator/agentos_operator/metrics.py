@@ -58,6 +58,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._taken_over = Counter(
+            "agentos_operator_taken_over",
+            "Resources that an earlier operator had left settled and nobody had changed since",
+            ["kind"],
+            registry=self.registry,
+        )
         self._tasks = Gauge(
             "agentos_operator_tasks", "What goes on side by side in this process", registry=self.registry
         )
@@ -81,6 +87,10 @@ class Metrics:
             return again
 
         return run
+
+    def taken_over(self, key: Key) -> None:
+        """The resource needs no look for now."""
+        self._taken_over.labels(key.kind).inc()
 
     def observe(self, body: Object, *, deleted: bool) -> None:
         """A Workspace or an AgentDeployment was added, changed or deleted: remember whether it is Ready."""

@@ -52,6 +52,7 @@ DATABASE_CA_FILE = PurePosixPath("/etc/agentos-database/ca.crt")
 """Where pods find the certificate authorities of their PostgreSQL server, when it has any of its own."""
 RETAINED_CONFIG_MAP = "agentos-retained"
 NETWORK_CONFIG_MAP = "agentos-network"
+HANDOVER_CONFIG_MAP = "agentos-handover"
 JWT_SECRET = "agentos-jwt"  # noqa: S105 - the name of a Secret, not a secret
 NAMESPACE_PREFIX = "ws-"
 RUNTIME_PORT = 7777

@@ -20,7 +20,7 @@ from agentos_operator.errors import ApiError
 from agentos_operator.leader import Leadership
 from agentos_operator.ledger import Ledger
 from agentos_operator.metrics import Metrics
-from agentos_operator.naming import API_VERSION, DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of
+from agentos_operator.reconcile import handover
 from agentos_operator.reconcile.agent_deployment import reconcile_agent_deployment
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.inquiry.inquire import WORKERS as INQUIRERS
@@ -28,6 +28,7 @@ from agentos_operator.reconcile.inquiry.inquire import inquire
 from agentos_operator.reconcile.inquiry.memory import InquiryMemory
 from agentos_operator.reconcile.isolation.memory import IsolationMemory, Place
 from agentos_operator.reconcile.isolation.verify import verify_isolation
+from agentos_operator.reconcile.owners import key_of, keys_of, workspaces_of
 from agentos_operator.reconcile.surroundings.look_around import look_around, look_around_first
 from agentos_operator.reconcile.sweep import sweep
 from agentos_operator.reconcile.workspace import reconcile_workspace
@@ -96,6 +97,7 @@ class Operator:
             self._task.cancel()
             await asyncio.wait([self._task])
         if self._leading:
+            await self._hand_over()
             try:
                 await self._leadership.release()
             except ApiError as error:
@@ -106,15 +108,16 @@ class Operator:
 
     def resource_changed(self, body: Object, *, deleted: bool = False) -> None:
         """A Workspace or an AgentDeployment was added, changed or deleted."""
-        metadata = body["metadata"]
+        news = self._context.sightings.note(body, workspaces_of(body), deleted=deleted)
         self.metrics.observe(body, deleted=deleted)
         if body["kind"] == AGENT_DEPLOYMENT.kind:
             self._context.hosts.observe(body, deleted=deleted)
         else:
             self._context.hosts.observe_workspace(body, deleted=deleted)
         if deleted:
-            self._context.looks.forget(metadata["uid"])
-        self._queue.mark(Key(body["kind"], metadata.get("namespace"), metadata["name"]))
+            self._context.looks.forget(body["metadata"]["uid"])
+        if news:
+            self._queue.mark(key_of(body))
 
     async def until_written(self, body: Mapping[str, Any]) -> None:
         """An event about what is being written at this moment can be judged only when the answer is there."""
@@ -122,18 +125,17 @@ class Operator:
 
     def child_changed(self, body: Object, *, deleted: bool) -> None:
         """A child was added, changed or deleted. What it says about its owner tells whom to look at, nothing more."""
+        told_before = not self._context.sightings.note(body, workspaces_of(body), deleted=deleted)
         self._context.ledger.keep(body, deleted=deleted)
         news = self._context.ledger.observe(body, deleted=deleted)
         self._context.other_routes.observe(body, deleted=deleted)
-        if not self._context.autoscalers.observe(body, deleted=deleted) or not news:
+        if not self._context.autoscalers.observe(body, deleted=deleted) or not news or told_before:
             return
         if body["kind"] == ROLE_BINDING.kind:
             for reference in body["metadata"].get("ownerReferences", ()):
                 self._context.looks.forget(reference["uid"])
-        # Both, because what lies in another Namespace has the Workspace for its owner and the deployment as its cause.
-        for key in {_key_by_owner(body), _key_by_labels(body)}:
-            if key is not None:
-                self._queue.mark(key)
+        for key in keys_of(body):
+            self._queue.mark(key)
 
     def check_queue(self) -> float:
         """Seconds that the oldest key has waited; raises when that is too long for a living leader."""
@@ -196,7 +198,29 @@ class Operator:
         """Reconcile until cancelled; not before it is known whom the policies are to let through."""
         await look_around_first(self._context)
         self._looked_around.set()
+        await self._take_over()
         await self._queue.run(self._context.settings.workers)
+
+    async def _take_over(self) -> None:
+        """What an earlier operator has left at rest, and nobody has changed since, is looked at when it is due."""
+        try:
+            rests = await handover.take(self._context)
+        except ApiError as error:
+            logger.warning("what an earlier operator left cannot be taken over, so all is looked at: %s", error)
+            return
+        for key, seconds in rests.items():
+            self._queue.rest(key, seconds)
+            self.metrics.taken_over(key)
+        logger.info("%s resources are as an earlier operator left them", len(rests))
+
+    async def _hand_over(self) -> None:
+        """Leave to the next operator what need not be looked at again."""
+        busy = self._requested | self._verifications.busy | self._inquiries.busy
+        resting = {key: seconds for key, seconds in self._queue.resting().items() if key not in busy}
+        try:
+            await handover.leave(self._context, resting)
+        except ApiError as error:
+            logger.warning("nothing is handed over, so the next operator looks at all: %s", error)
 
     async def _sweep(self) -> None:
         """Look for lost children, and for neighbours that moved, until cancelled."""
@@ -205,22 +229,3 @@ class Operator:
             await asyncio.sleep(self._context.settings.resync_seconds * SWEEP_SHARE)
             await sweep(self._context)
             await look_around(self._context)
-
-
-def _key_by_owner(body: Object) -> Key | None:
-    """Whom the controller reference names; labels can be gone, which is drift too."""
-    metadata = body["metadata"]
-    for reference in metadata.get("ownerReferences", ()):
-        kind = reference.get("kind")
-        if reference.get("controller") and reference.get("apiVersion") == API_VERSION and kind in _RECONCILERS:
-            return Key(kind, metadata.get("namespace") if kind == AGENT_DEPLOYMENT.kind else None, reference["name"])
-    return None
-
-
-def _key_by_labels(body: Object) -> Key | None:
-    """Whom the labels name; a controller reference can be gone, or was never there."""
-    labels = body["metadata"].get("labels", {})
-    workspace, deployment = labels.get(WORKSPACE_LABEL), labels.get(DEPLOYMENT_LABEL)
-    if workspace and deployment:
-        return Key(AGENT_DEPLOYMENT.kind, namespace_of(workspace), deployment)
-    return Key(WORKSPACE.kind, None, workspace) if workspace else None

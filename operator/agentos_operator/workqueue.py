@@ -78,6 +78,22 @@ class Queue:
             self._waiting.append(key)
             self._wakeup.release()
 
+    def rest(self, key: Key, seconds: float) -> None:
+        """Nothing about ``key`` has changed, whatever was marked before: look at it in so many seconds."""
+        self._cancel_timer(key)
+        self._queued.pop(key, None)
+        self._timers[key] = asyncio.get_running_loop().call_later(seconds, self.mark, key)
+
+    def resting(self) -> dict[Key, float]:
+        """Keys of which nothing is known that is to be done, with the seconds until they are looked at again."""
+        now, busy = asyncio.get_running_loop().time(), self.busy
+        return {key: max(0.0, timer.when() - now) for key, timer in self._timers.items() if key not in busy}
+
+    @property
+    def busy(self) -> set[Key]:
+        """Keys that wait for a worker, that one works on or was stopped from, or that are not as they should be."""
+        return {*self._queued, *self._running, *self._failures}
+
     async def run(self, workers: int) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -98,12 +114,11 @@ class Queue:
         while True:
             await self._wakeup.acquire()
             key = self._waiting.popleft()
-            del self._queued[key]
+            if self._queued.pop(key, None) is None:
+                continue  # laid to rest since
             self._running.add(key)
-            try:
-                again = await self._attempt(key)
-            finally:
-                self._running.discard(key)
+            again = await self._attempt(key)
+            self._running.discard(key)
             self._schedule(key, again)
 
     async def _attempt(self, key: Key) -> Again | None:

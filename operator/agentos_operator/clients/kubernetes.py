@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
+import orjson
 from kubernetes.aio import config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
@@ -29,6 +30,8 @@ leadership cannot happen."""
 _LONGEST_MESSAGE = 4000
 """Characters of the API server's own words that go on: a condition takes 32,768, and what is refused may be quoted."""
 
+_PAGE = 500
+"""Objects of a list that are read at a time, which bounds the memory that it takes."""
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 _ERRORS: Mapping[int, type[ApiError]] = {
@@ -79,14 +82,29 @@ class Kubernetes:
         return items[0] if items else None
 
     async def names(self, kind: Kind, labels: Mapping[str, str]) -> set[tuple[str | None, str]]:
-        """Namespace and name of all objects with ``labels``; read from the API server's cache, without their contents.
+        """Namespace and name of all objects with ``labels``, read from the API server's cache."""
+        found = await self._metadata(kind, {"labelSelector": _selector(labels), "resourceVersion": "0"})
+        return {(item["metadata"].get("namespace"), item["metadata"]["name"]) for item in found["items"] or ()}
+
+    async def metadata(self, kind: Kind, labels: Mapping[str, str]) -> Iterable[Object]:
+        """All objects with ``labels`` as they are at this moment, without their contents."""
+        items: Sequence[Object] = ()
+        query = {"labelSelector": _selector(labels), "limit": str(_PAGE)}
+        while True:
+            found = await self._metadata(kind, query)
+            # What each says of itself is that it is a PartialObjectMetadata.
+            page = found["items"] or ()
+            items = [*items, *({**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in page)]
+            if not (more := found["metadata"].get("continue")):
+                return items
+            query["continue"] = more
+
+    async def _metadata(self, kind: Kind, query: Mapping[str, str]) -> Object:
+        """A list whose items are null when there are none.
 
         https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
         """
-        query = {"labelSelector": _selector(labels), "resourceVersion": "0"}
-        found = await self._request("GET", kind, kind.path(None, None), query=query, accept=_METADATA_ONLY)
-        items = found["items"] or ()  # null when there are none
-        return {(item["metadata"].get("namespace"), item["metadata"]["name"]) for item in items}
+        return await self._request("GET", kind, kind.path(None, None), query=query, accept=_METADATA_ONLY)
 
     async def create(self, body: Object) -> Object:
         """Create the object; Conflict when it exists."""
@@ -159,7 +177,7 @@ class Kubernetes:
         if response.status >= 400:
             raise _error(response.status, f"{method} {path}", kind, text)
         try:
-            answer: Object = json.loads(text)
+            answer: Object = orjson.loads(text)
         except ValueError as error:
             raise ApiUnavailable(f"{method} {path}: the answer is no JSON, so not the API server's") from error
         return answer

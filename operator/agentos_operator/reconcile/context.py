@@ -19,6 +19,7 @@ from agentos_operator.reconcile.inquiry.memory import InquiryMemory
 from agentos_operator.reconcile.isolation.memory import IsolationMemory
 from agentos_operator.reconcile.surroundings.memory import SurroundingsMemory
 from agentos_operator.settings import Settings
+from agentos_operator.sightings import Sightings
 from agentos_operator.workqueue import Key
 
 
@@ -48,6 +49,8 @@ class Context:
     """UIDs of Workspaces that have changed without their AgentDeployments having been told for certain."""
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever rewrites that list, which all servers share."""
+    sightings: Sightings = field(default_factory=Sightings)
+    """What the watches told last."""
     autoscalers: Autoscalers = field(default_factory=Autoscalers)
     """Where there are any."""
     looks: Looks = field(init=False)

@@ -79,6 +79,7 @@ def test_the_operator_may_lead_and_keep_two_lists_in_its_own_namespace(render: A
         "configmaps": {"create"},
         "configmaps[agentos-retained]": {"get", "patch"},
         "configmaps[agentos-network]": {"get", "patch"},
+        "configmaps[agentos-handover]": {"get", "patch"},
     }
 
 

@@ -12,6 +12,7 @@ from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.clients.postgres import PostgresServer
 from agentos_operator.errors import ApiUnavailable
 from agentos_operator.leader import Leadership
+from agentos_operator.reconcile import handover
 from agentos_operator.service import STUCK_SECONDS, Operator
 from agentos_operator.settings import Settings
 from agentos_operator.workqueue import Key
@@ -29,10 +30,21 @@ class RecordingQueue:
 
     def __init__(self, *_: object) -> None:
         self.marked = []
+        self.rests: dict[Key, float] = {}
+        self.busy = set()
         self.working = False
+
+    busy: set[Key]
+    waiting = 0
 
     def mark(self, key: Key) -> None:
         self.marked.append(key)
+
+    def rest(self, key: Key, seconds: float) -> None:
+        self.rests[key] = seconds
+
+    def resting(self) -> dict[Key, float]:
+        return self.rests
 
     async def run(self, workers: int) -> None:
         self.working = True
@@ -91,6 +103,20 @@ class Frame:
             self.stopped.set,
         )
         self.queue = cast("RecordingQueue", self.operator._queue)
+        self.taken: dict[Key, float] | ApiUnavailable = {}
+        self.left: list[dict[Key, float]] = []
+
+    async def take(self, _: object) -> dict[Key, float]:
+        """What an earlier operator has left."""
+        if isinstance(self.taken, ApiUnavailable):
+            raise self.taken
+        return self.taken
+
+    async def leave(self, _: object, resting: dict[Key, float]) -> None:
+        """What this one leaves."""
+        if isinstance(self.taken, ApiUnavailable):
+            raise self.taken
+        self.left.append(resting)
 
     async def lead(self) -> None:
         """Start, and come as far as working."""
@@ -109,7 +135,10 @@ def frame(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Frame:
 
     monkeypatch.setattr(service, "Queue", RecordingQueue)
     monkeypatch.setattr(service, "look_around_first", known)
-    return Frame(settings)
+    frame = Frame(settings)
+    monkeypatch.setattr(handover, "take", frame.take)
+    monkeypatch.setattr(handover, "leave", frame.leave)
+    return frame
 
 
 def child(labels: Object | None, **metadata: Any) -> Object:
@@ -120,8 +149,9 @@ def child(labels: Object | None, **metadata: Any) -> Object:
 
 
 async def test_a_resource_marks_itself(frame: Frame) -> None:
-    frame.operator.resource_changed({"kind": "Workspace", "metadata": {"name": "acme"}})
-    frame.operator.resource_changed({"kind": "AgentDeployment", "metadata": {"name": "a", "namespace": "ws-acme"}})
+    frame.operator.resource_changed({"kind": "Workspace", "metadata": {"name": "acme", "resourceVersion": "1"}})
+    metadata = {"name": "a", "namespace": "ws-acme", "resourceVersion": "2"}
+    frame.operator.resource_changed({"kind": "AgentDeployment", "metadata": metadata})
     assert frame.queue.marked == [Key("Workspace", None, "acme"), Key("AgentDeployment", "ws-acme", "a")]
 
 
@@ -163,7 +193,7 @@ async def test_drift_is_noted_before_the_key_is_marked(frame: Frame) -> None:
 
 async def test_a_replica_that_does_not_lead_watches_and_does_not_work(frame: Frame) -> None:
     await frame.operator.start()
-    frame.operator.resource_changed({"kind": "Workspace", "metadata": {"name": "acme"}})
+    frame.operator.resource_changed({"kind": "Workspace", "metadata": {"name": "acme", "resourceVersion": "1"}})
     await asyncio.sleep(0)
     assert frame.queue.marked
     assert not frame.queue.working
@@ -266,3 +296,44 @@ async def test_an_event_about_a_role_binding_ends_belief_in_what_was_looked_at(f
     owner = {"kind": "Workspace", "name": "acme", "uid": "o"}
     frame.operator.child_changed({**child({}, ownerReferences=[owner]), "kind": "RoleBinding"}, deleted=False)
     assert looks.recall("o", "members", frozenset()) is None
+
+
+ACME, SUPPORT = Key("Workspace", None, "acme"), Key("AgentDeployment", "ws-acme", "support")
+
+
+async def test_what_an_earlier_operator_left_at_rest_is_not_begun_with(frame: Frame) -> None:
+    frame.taken = {ACME: 70.0}
+    await frame.lead()
+    assert frame.queue.rests == {ACME: 70.0}
+    assert b'agentos_operator_taken_over_total{kind="Workspace"} 1.0' in frame.operator.metrics.exposition()
+    await frame.operator.stop()
+
+
+async def test_an_end_in_order_leaves_what_is_at_rest_and_is_not_being_asked_about(frame: Frame) -> None:
+    await frame.lead()
+    frame.queue.rests = {ACME: 70.0, SUPPORT: 30.0}
+    cast("RecordingQueue", frame.operator._inquiries).busy.add(SUPPORT)
+    await frame.operator.stop()
+    assert frame.left == [{ACME: 70.0}]
+    assert frame.leadership.released
+
+
+async def test_whoever_does_not_lead_leaves_nothing(frame: Frame) -> None:
+    await frame.operator.start()
+    await frame.operator.stop()
+    assert frame.left == []
+
+
+async def test_work_begins_and_ends_without_a_record(frame: Frame) -> None:
+    frame.taken = ApiUnavailable("no answer")
+    await frame.lead()
+    await frame.operator.stop()
+    assert frame.leadership.released
+
+
+async def test_the_same_state_told_again_marks_nobody(frame: Frame) -> None:
+    resource: Object = {"kind": "Workspace", "metadata": {"name": "acme", "resourceVersion": "1"}}
+    for _ in range(2):
+        frame.operator.resource_changed(resource)
+        frame.operator.child_changed(child({WORKSPACE: "acme", DEPLOYMENT: "support"}), deleted=False)
+    assert frame.queue.marked == [ACME, SUPPORT]

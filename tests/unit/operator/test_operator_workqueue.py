@@ -224,3 +224,54 @@ def test_what_falls_due_after_the_resync_waits_for_no_longer_than_that() -> None
 def test_what_is_overdue_does_not_turn_in_a_circle() -> None:
     times = simulate(_times_of(Again(settled=True, within=-5.0), FIRST_DELAY * 2.5))
     assert times == pytest.approx([0.0, FIRST_DELAY, FIRST_DELAY * 2])
+
+
+def test_what_is_laid_to_rest_is_looked_at_when_it_is_due_whatever_was_marked() -> None:
+    work = Recorder(SETTLED)
+
+    async def play() -> None:
+        queue = Queue(work, RESYNC)
+        for key in (ACME, OTHER):
+            queue.mark(key)
+        queue.rest(ACME, 100)
+        await run(queue, RESYNC - 1)
+
+    simulate(play())
+    assert work.calls == [(OTHER, 0), (ACME, 100)]
+
+
+def test_what_was_laid_to_rest_is_looked_at_once_when_something_changes() -> None:
+    work = Recorder(SETTLED)
+
+    async def play() -> None:
+        queue = Queue(work, RESYNC)
+        queue.mark(ACME)
+        queue.rest(ACME, 100)
+        queue.mark(ACME)
+        await run(queue, RESYNC - 1)
+
+    simulate(play())
+    assert work.calls == [(ACME, 0)]
+
+
+def test_only_what_is_settled_and_left_alone_is_at_rest() -> None:
+    names = ("settled", "due-earlier", "unsettled", "under-way", "waiting", "gone")
+    keys = {name: Key("Workspace", None, name) for name in names}
+
+    async def work(key: Key) -> Again | None:
+        if key == keys["under-way"]:
+            await asyncio.Event().wait()
+        answers = {"unsettled": UNSETTLED, "due-earlier": Again(settled=True, within=50), "gone": None}
+        return answers.get(key.name, SETTLED)
+
+    async def play() -> None:
+        queue = Queue(work, RESYNC)
+        for key in keys.values():
+            if key.name != "waiting":
+                queue.mark(key)
+        await run(queue, 10)
+        queue.mark(keys["waiting"])
+        assert queue.resting() == {keys["settled"]: RESYNC - 10, keys["due-earlier"]: 40}
+        assert queue.busy == {keys["unsettled"], keys["under-way"], keys["waiting"]}
+
+    simulate(play())
