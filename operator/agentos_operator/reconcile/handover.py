@@ -63,8 +63,7 @@ async def leave(context: Context, resting: Mapping[Key, float]) -> None:
     """
     now = context.now().timestamp()
     workspaces = {}
-    for workspace, resources in context.sightings.of_kinds(kind.kind for kind in _RESOURCES):
-        keys = [Key(each.kind, each.namespace, each.name) for each in resources]
+    for workspace, keys in _resources(context):
         # As a whole: what was under way for one resource may have been about another one of the workspace.
         if workspace and all(key in resting for key in keys):
             due = {_name_of(key): int(now + resting[key]) for key in keys}
@@ -78,7 +77,7 @@ async def leave(context: Context, resting: Mapping[Key, float]) -> None:
 
 
 async def take(context: Context) -> dict[Key, float]:
-    """What is at rest as an operator has left it, with the seconds until its next look.
+    """What is at rest as an operator has left it, with the seconds until its next look; all else is marked.
 
     Raises:
         ApiError: something cannot be read, or what was left cannot be taken away.
@@ -91,8 +90,13 @@ async def take(context: Context) -> dict[Key, float]:
     left = _read(text)
     if left is None or left.by != _by(context):
         return {}
-    await _look(context)
-    return dict(_unchanged(context, left))
+    for body in await _list_all(context):
+        context.sightings.add(body, workspaces_of(body))
+    rests = dict(_unchanged(context, left))
+    # The watches will tell of what was listed here, now or later, and it will be no news.
+    for key in _known(context) - rests.keys():
+        context.mark(key)
+    return rests
 
 
 def _unchanged(context: Context, left: _Handover) -> Iterator[tuple[Key, float]]:
@@ -104,11 +108,19 @@ def _unchanged(context: Context, left: _Handover) -> Iterator[tuple[Key, float]]
                 yield key if name else Key(WORKSPACE.kind, None, workspace), max(0.0, due - now)
 
 
-async def _look(context: Context) -> None:
-    """See which state everything is in. The watches will tell as well, one object after the other."""
-    for kind in (*_RESOURCES, *WATCHED):
-        for body in await _metadata(context, kind):
-            context.sightings.add(body, workspaces_of(body))
+async def _list_all(context: Context) -> list[Object]:
+    """All that is watched; at once or not at all, because what is known of half of it would be wrong."""
+    return [body for kind in (*_RESOURCES, *WATCHED) for body in await _metadata(context, kind)]
+
+
+def _known(context: Context) -> set[Key]:
+    return {key for _, keys in _resources(context) for key in keys}
+
+
+def _resources(context: Context) -> Iterator[tuple[str, list[Key]]]:
+    """Every workspace with the keys of what is reconciled of it."""
+    for workspace, found in context.sightings.of_kinds(kind.kind for kind in _RESOURCES):
+        yield workspace, [Key(each.kind, each.namespace, each.name) for each in found]
 
 
 async def _metadata(context: Context, kind: Kind) -> Iterable[Object]:
