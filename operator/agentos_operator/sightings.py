@@ -39,16 +39,32 @@ class Sightings:
         return news
 
     def add(self, body: Object, workspaces: Iterable[str]) -> None:
-        """Take in what a list has told. What an event has told of the object stands: it may be newer."""
+        """Take in what a list has told."""
         for workspace in workspaces:
-            seen = self._seen.setdefault(workspace, {})
-            seen.setdefault(reference_of(body), body["metadata"]["resourceVersion"])
+            self._seen.setdefault(workspace, {})[reference_of(body)] = body["metadata"]["resourceVersion"]
+
+    def merge(self, listed: Sightings) -> None:
+        """Take in what was listed. What an event has told of an object stands: it may be newer."""
+        for workspace, found in listed._seen.items():
+            self._seen[workspace] = found | self._seen.get(workspace, {})
+
+    def lose(self, reference: ChildRef) -> set[str]:
+        """There is no such object any more, although no event said so; the workspaces that it belonged to."""
+        losers = {workspace for workspace, seen in self._seen.items() if seen.pop(reference, None)}
+        for workspace in losers:
+            if not self._seen[workspace]:
+                del self._seen[workspace]
+        return losers
 
     def of_kinds(self, kinds: Iterable[str]) -> Iterator[tuple[str, list[ChildRef]]]:
         """Every workspace with its objects of these kinds."""
         wanted = frozenset(kinds)
         for workspace, seen in self._seen.items():
             yield workspace, [reference for reference in seen if reference.kind in wanted]
+
+    def references(self, kind: str) -> set[ChildRef]:
+        """All objects of one kind that belong to a workspace."""
+        return {each for seen in self._seen.values() for each in seen if each.kind == kind}
 
     def digest(self, workspace: str) -> str:
         """The same for as long as nothing of the workspace has changed, come or gone."""

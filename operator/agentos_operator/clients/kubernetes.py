@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -86,17 +86,16 @@ class Kubernetes:
         found = await self._metadata(kind, {"labelSelector": _selector(labels), "resourceVersion": "0"})
         return {(item["metadata"].get("namespace"), item["metadata"]["name"]) for item in found["items"] or ()}
 
-    async def metadata(self, kind: Kind, labels: Mapping[str, str]) -> Iterable[Object]:
-        """All objects with ``labels`` as they are at this moment, without their contents."""
-        items: Sequence[Object] = ()
+    async def metadata(self, kind: Kind, labels: Mapping[str, str]) -> AsyncIterator[Object]:
+        """All objects with ``labels`` as they are at this moment, without their contents; a page of them in memory."""
         query = {"labelSelector": _selector(labels), "limit": str(_PAGE)}
         while True:
             found = await self._metadata(kind, query)
-            # What each says of itself is that it is a PartialObjectMetadata.
-            page = found["items"] or ()
-            items = [*items, *({**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in page)]
+            for item in found["items"] or ():
+                # What each says of itself is that it is a PartialObjectMetadata.
+                yield {**item, "apiVersion": kind.api_version, "kind": kind.kind}
             if not (more := found["metadata"].get("continue")):
-                return items
+                return
             query["continue"] = more
 
     async def _metadata(self, kind: Kind, query: Mapping[str, str]) -> Object:

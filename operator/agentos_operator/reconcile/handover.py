@@ -11,7 +11,7 @@ import base64
 import hashlib
 import logging
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -19,12 +19,13 @@ from importlib.resources.abc import Traversable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, CONFIG_MAP, WATCHED, WORKSPACE, Kind
+from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, CONFIG_MAP, WATCHED, WORKSPACE
 from agentos_operator.errors import NotFound
 from agentos_operator.naming import FIELD_MANAGER, HANDOVER_CONFIG_MAP, MANAGED_BY_LABEL, namespace_of
 from agentos_operator.reconcile.context import Context
 from agentos_operator.reconcile.owners import workspaces_of
 from agentos_operator.resources.common import Object
+from agentos_operator.sightings import Sightings
 from agentos_operator.workqueue import Key
 
 logger = logging.getLogger(__name__)
@@ -90,8 +91,7 @@ async def take(context: Context) -> dict[Key, float]:
     left = _read(text)
     if left is None or left.by != _by(context):
         return {}
-    for body in await _list_all(context):
-        context.sightings.add(body, workspaces_of(body))
+    context.sightings.merge(await _list_all(context))
     rests = dict(_unchanged(context, left))
     # The watches will tell of what was listed here, now or later, and it will be no news.
     for key in _known(context) - rests.keys():
@@ -108,9 +108,16 @@ def _unchanged(context: Context, left: _Handover) -> Iterator[tuple[Key, float]]
                 yield key if name else Key(WORKSPACE.kind, None, workspace), max(0.0, due - now)
 
 
-async def _list_all(context: Context) -> list[Object]:
+async def _list_all(context: Context) -> Sightings:
     """All that is watched; at once or not at all, because what is known of half of it would be wrong."""
-    return [body for kind in (*_RESOURCES, *WATCHED) for body in await _metadata(context, kind)]
+    found = Sightings()
+    for kind in (*_RESOURCES, *WATCHED):
+        try:
+            async for body in context.kubernetes.metadata(kind, {} if kind in _RESOURCES else _OURS):
+                found.add(body, workspaces_of(body))
+        except NotFound:
+            continue  # the kind is not in this cluster
+    return found
 
 
 def _known(context: Context) -> set[Key]:
@@ -121,13 +128,6 @@ def _resources(context: Context) -> Iterator[tuple[str, list[Key]]]:
     """Every workspace with the keys of what is reconciled of it."""
     for workspace, found in context.sightings.of_kinds(kind.kind for kind in _RESOURCES):
         yield workspace, [Key(each.kind, each.namespace, each.name) for each in found]
-
-
-async def _metadata(context: Context, kind: Kind) -> Iterable[Object]:
-    try:
-        return await context.kubernetes.metadata(kind, {} if kind in _RESOURCES else _OURS)
-    except NotFound:
-        return ()  # the kind is not in this cluster
 
 
 def _read(text: str) -> _Handover | None:

@@ -7,7 +7,7 @@ interval: one list of names per kind, for all workspaces together.
 
 from __future__ import annotations
 
-from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WATCHED, Kind
+from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WATCHED, WORKSPACE, Kind
 from agentos_operator.errors import ApiError, NotFound
 from agentos_operator.ledger import ChildRef
 from agentos_operator.naming import FIELD_MANAGER, MANAGED_BY_LABEL
@@ -18,12 +18,23 @@ _OURS = {MANAGED_BY_LABEL: FIELD_MANAGER}
 
 
 async def sweep(context: Context) -> None:
-    """Compare every watched kind with the ledger; owners of what is gone are reconciled."""
+    """Compare every watched kind with what is known of it; owners of what is gone are reconciled."""
     for kind in WATCHED:
-        known = context.ledger.references(kind.kind)
+        known = context.ledger.references(kind.kind) | context.sightings.references(kind.kind)
         for reference in known - await _present(context, kind, known):
+            losers = context.sightings.lose(reference)
             if owner := context.ledger.miss(kind.kind, reference.namespace, reference.name):
                 context.mark(_key(*owner, reference.namespace))
+            else:
+                _mark_all(context, losers)
+
+
+def _mark_all(context: Context, workspaces: set[str]) -> None:
+    """Nothing was applied yet that would tell whose the lost object was, as after a handover."""
+    for workspace, resources in context.sightings.of_kinds((WORKSPACE.kind, AGENT_DEPLOYMENT.kind)):
+        if workspace in workspaces:
+            for each in resources:
+                context.mark(Key(each.kind, each.namespace, each.name))
 
 
 async def _present(context: Context, kind: Kind, known: set[ChildRef]) -> set[ChildRef]:

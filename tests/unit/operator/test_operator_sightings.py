@@ -70,9 +70,20 @@ def test_a_digest_is_of_one_workspace_in_any_order(sightings: Sightings) -> None
 
 
 def test_what_an_event_told_stands_against_a_list(sightings: Sightings) -> None:
-    before = sightings.digest("acme")
-    sightings.add(body(4), ACME)
+    before, listed = sightings.digest("acme"), Sightings()
+    listed.add(body(4), ACME)
+    sightings.merge(listed)
     assert sightings.digest("acme") == before
+    listed.add(body(4, "second"), ACME)
+    sightings.merge(listed)
+    assert not sightings.note(body(4, "second"), ACME, deleted=False)
+
+
+def test_what_is_gone_without_an_event_is_lost_once(sightings: Sightings) -> None:
+    lost = ChildRef("Service", "ws-acme", "support")
+    assert sightings.references("Service") == {lost}
+    assert [sightings.lose(lost) for _ in range(2)] == [ACME, set()]
+    assert sightings.references("Service") == set()
 
 
 def test_workspaces_are_told_with_their_objects_of_some_kinds(sightings: Sightings) -> None:

@@ -108,3 +108,13 @@ async def test_an_api_server_that_does_not_answer_proves_nothing(scene: Scene) -
     await sweep(scene.context)
     assert scene.marked == []
     assert scene.ledger.is_current(SERVICE)
+
+
+async def test_what_was_taken_over_and_is_gone_has_its_whole_workspace_looked_at(scene: Scene) -> None:
+    """Nothing was applied by this operator that would tell whose it was."""
+    resource: Object = {"kind": "Workspace", "metadata": {"name": "acme", "resourceVersion": "1"}}
+    for body in (resource, child("LimitRange", "agentos-operator", "Workspace")):
+        scene.context.sightings.add(body, {"acme"})
+    for _ in range(2):
+        await sweep(scene.context)
+        assert scene.marked == [Key("Workspace", None, "acme")]
