@@ -70,6 +70,12 @@ _HALVE = 'call divide {"a": 1, "b": 2}'
 _SIZE = {"field_name": "size", "field_type": "str", "field_description": "of shoes"}
 _COLOUR = {"question": "Which colour?", "header": "colour", "options": [{"label": "red"}, {"label": "blue"}]}
 ASKED: Mapping[str, tuple[Asked, ...]] = {
+    # Before all others: agno hands out the latest sessions by the second, and others of that second would do as well.
+    "agents/archive": (
+        Asked("it snows", "it snows", session="a"),
+        Asked("call get_chat_history {}", "it snows", session="a"),
+        Asked("call search_past_sessions {}", "it snows", session="a-later"),
+    ),
     "agents/plain": (Asked("hello", "You said: hello"),),
     "agents/guide": (Asked("system", "Knows the city."),),
     "agents/clerk": (Asked('call add {"a": 1, "b": 2}', '"result": 3.0'),),
@@ -87,11 +93,6 @@ ASKED: Mapping[str, tuple[Asked, ...]] = {
     ),
     "agents/terse": (Asked("system", "I was told: You answer with one word."),),
     "agents/diary": (Asked("it rains", "it rains", session="d"), Asked("history", "it rains", session="d")),
-    "agents/archive": (
-        Asked("it snows", "it snows", session="a"),
-        Asked("call get_chat_history {}", "it snows", session="a"),
-        Asked("call search_past_sessions {}", "it snows", session="a-later"),
-    ),
     "agents/shopping": (
         Asked('call update_session_state {"session_state_updates": {"items": ["salt"]}}', "salt", session="s"),
         Asked("system", "The list: ['salt'].", session="s"),
