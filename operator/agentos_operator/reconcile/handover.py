@@ -17,13 +17,13 @@ from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, CONFIG_MAP, WATCHED, WORKSPACE
 from agentos_operator.errors import NotFound
 from agentos_operator.naming import FIELD_MANAGER, HANDOVER_CONFIG_MAP, MANAGED_BY_LABEL, namespace_of
 from agentos_operator.reconcile.context import Context
-from agentos_operator.reconcile.owners import workspaces_of
+from agentos_operator.reconcile.owners import resources_of, workspaces_of
 from agentos_operator.resources.common import Object
 from agentos_operator.sightings import Sightings
 from agentos_operator.workqueue import Key
@@ -34,7 +34,7 @@ _RESOURCES = (WORKSPACE, AGENT_DEPLOYMENT)
 _OURS = {MANAGED_BY_LABEL: FIELD_MANAGER}
 _FIELD = "workspaces"
 _LARGEST = 900_000
-"""Bytes: a ConfigMap takes 1 MiB, and a workspace with one deployment about 60."""
+"""Bytes: a ConfigMap takes 1 MiB, and a workspace with one deployment about 40."""
 
 
 class _Rest(BaseModel):
@@ -64,7 +64,7 @@ async def leave(context: Context, resting: Mapping[Key, float]) -> None:
     """
     now = context.now().timestamp()
     workspaces = {}
-    for workspace, keys in _resources(context):
+    for workspace, keys in resources_of(context.sightings):
         # As a whole: what was under way for one resource may have been about another one of the workspace.
         if workspace and all(key in resting for key in keys):
             due = {_name_of(key): int(now + resting[key]) for key in keys}
@@ -94,8 +94,10 @@ async def take(context: Context) -> dict[Key, float]:
     context.sightings.merge(await _list_all(context))
     rests = dict(_unchanged(context, left))
     # The watches will tell of what was listed here, now or later, and it will be no news.
-    for key in _known(context) - rests.keys():
-        context.mark(key)
+    for _, keys in resources_of(context.sightings):
+        for key in keys:
+            if key not in rests:
+                context.mark(key)
     return rests
 
 
@@ -120,20 +122,10 @@ async def _list_all(context: Context) -> Sightings:
     return found
 
 
-def _known(context: Context) -> set[Key]:
-    return {key for _, keys in _resources(context) for key in keys}
-
-
-def _resources(context: Context) -> Iterator[tuple[str, list[Key]]]:
-    """Every workspace with the keys of what is reconciled of it."""
-    for workspace, found in context.sightings.of_kinds(kind.kind for kind in _RESOURCES):
-        yield workspace, [Key(each.kind, each.namespace, each.name) for each in found]
-
-
 def _read(text: str) -> _Handover | None:
     try:
         return _Handover.model_validate_json(zlib.decompress(base64.b64decode(text)))
-    except (ValueError, zlib.error, ValidationError):
+    except (ValueError, zlib.error):  # pydantic's and base64's errors are a ValueError
         return None
 
 

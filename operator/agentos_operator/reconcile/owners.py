@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WORKSPACE
 from agentos_operator.naming import API_VERSION, DEPLOYMENT_LABEL, WORKSPACE_LABEL, namespace_of, workspace_of
 from agentos_operator.resources.common import Object
+from agentos_operator.sightings import Sightings
 from agentos_operator.workqueue import Key
 
 _RESOURCES = frozenset({WORKSPACE.kind, AGENT_DEPLOYMENT.kind})
@@ -29,6 +32,12 @@ def workspaces_of(body: Object) -> set[str]:
     """Names of the workspaces that a child or a resource belongs to; empty text for none."""
     keys = {key_of(body)} if body["kind"] in _RESOURCES else keys_of(body)
     return {key.name if key.kind == WORKSPACE.kind else workspace_of(key.namespace or "") or "" for key in keys}
+
+
+def resources_of(sightings: Sightings) -> Iterator[tuple[str, list[Key]]]:
+    """Every workspace that was told of, with the keys of what is reconciled of it."""
+    for workspace, found in sightings.of_kinds(_RESOURCES):
+        yield workspace, [Key(each.kind, each.namespace, each.name) for each in found]
 
 
 def _by_owner(child: Object) -> Key | None:

@@ -7,11 +7,12 @@ interval: one list of names per kind, for all workspaces together.
 
 from __future__ import annotations
 
-from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WATCHED, WORKSPACE, Kind
+from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WATCHED, Kind
 from agentos_operator.errors import ApiError, NotFound
 from agentos_operator.ledger import ChildRef
 from agentos_operator.naming import FIELD_MANAGER, MANAGED_BY_LABEL
 from agentos_operator.reconcile.context import Context
+from agentos_operator.reconcile.owners import resources_of
 from agentos_operator.workqueue import Key
 
 _OURS = {MANAGED_BY_LABEL: FIELD_MANAGER}
@@ -31,10 +32,10 @@ async def sweep(context: Context) -> None:
 
 def _mark_all(context: Context, workspaces: set[str]) -> None:
     """Nothing was applied yet that would tell whose the lost object was, as after a handover."""
-    for workspace, resources in context.sightings.of_kinds((WORKSPACE.kind, AGENT_DEPLOYMENT.kind)):
+    for workspace, keys in resources_of(context.sightings):
         if workspace in workspaces:
-            for each in resources:
-                context.mark(Key(each.kind, each.namespace, each.name))
+            for key in keys:
+                context.mark(key)
 
 
 async def _present(context: Context, kind: Kind, known: set[ChildRef]) -> set[ChildRef]:

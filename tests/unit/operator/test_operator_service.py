@@ -25,6 +25,8 @@ class RecordingQueue:
     """Stands in for the queue: notes what was marked, and works until it is cancelled or breaks."""
 
     marked: list[Key]
+    busy: set[Key]
+    waiting = 0
     oldest_seconds = 0.0
     breaks = False
 
@@ -33,9 +35,6 @@ class RecordingQueue:
         self.rests: dict[Key, float] = {}
         self.busy = set()
         self.working = False
-
-    busy: set[Key]
-    waiting = 0
 
     def mark(self, key: Key) -> None:
         self.marked.append(key)
