@@ -20,6 +20,7 @@ from importlib.resources.abc import Traversable
 from pydantic import BaseModel, ConfigDict
 
 from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, CONFIG_MAP, WATCHED, WORKSPACE
+from agentos_operator.desired.common import operators_config_map
 from agentos_operator.errors import NotFound
 from agentos_operator.naming import FIELD_MANAGER, HANDOVER_CONFIG_MAP, MANAGED_BY_LABEL, namespace_of
 from agentos_operator.reconcile.context import Context
@@ -158,16 +159,7 @@ def _sources(folder: Traversable) -> Iterator[Traversable]:
 
 
 def _config_map(context: Context, data: dict[str, str]) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": HANDOVER_CONFIG_MAP,
-            "namespace": _namespace(context),
-            "labels": {MANAGED_BY_LABEL: FIELD_MANAGER},
-        },
-        "binaryData": data,
-    }
+    return operators_config_map(HANDOVER_CONFIG_MAP, _namespace(context), binaryData=data)
 
 
 def _namespace(context: Context) -> str:

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 from agentos_operator.clients.kinds import CONFIG_MAP
 from agentos_operator.clients.postgres import PostgresServer, Retained
+from agentos_operator.desired.common import operators_config_map
 from agentos_operator.errors import ApiError
-from agentos_operator.naming import FIELD_MANAGER, MANAGED_BY_LABEL, RETAINED_CONFIG_MAP
+from agentos_operator.naming import RETAINED_CONFIG_MAP
 from agentos_operator.reconcile.context import Context
-from agentos_operator.resources.common import Object
 
 logger = logging.getLogger(__name__)
 
@@ -48,21 +48,7 @@ async def _publish(context: Context, name: str, entries: Sequence[Retained]) -> 
     before = (live or {}).get("data") or {}
     data = {key: text for key, text in before.items() if key in context.databases} | {name: _text(entries)}
     if live is None or data != before:
-        await context.kubernetes.apply(build_retained_config_map(namespace, data))
-
-
-def build_retained_config_map(namespace: str, data: dict[str, str]) -> Object:
-    """The ConfigMap; ``data`` has one JSON list per server."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": RETAINED_CONFIG_MAP,
-            "namespace": namespace,
-            "labels": {MANAGED_BY_LABEL: FIELD_MANAGER},
-        },
-        "data": data,
-    }
+        await context.kubernetes.apply(operators_config_map(RETAINED_CONFIG_MAP, namespace, data=data))
 
 
 def _text(entries: Sequence[Retained]) -> str:

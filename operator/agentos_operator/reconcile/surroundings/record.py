@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agentos_operator.clients.kinds import CONFIG_MAP
+from agentos_operator.desired.common import operators_config_map
 from agentos_operator.desired.surroundings import Opening
 from agentos_operator.errors import ApiError
-from agentos_operator.naming import FIELD_MANAGER, MANAGED_BY_LABEL, NETWORK_CONFIG_MAP
+from agentos_operator.naming import NETWORK_CONFIG_MAP
 from agentos_operator.reconcile.context import Context
-from agentos_operator.resources.common import Object
 
 logger = logging.getLogger(__name__)
 
@@ -56,25 +56,11 @@ async def write_record(context: Context, origins: Mapping[str, str]) -> None:
     if data == memory.recorded:
         return
     try:
-        await context.kubernetes.apply(build_network_config_map(_namespace(context), data))
+        await context.kubernetes.apply(operators_config_map(NETWORK_CONFIG_MAP, _namespace(context), data=data))
     except ApiError as error:
         logger.warning("what was found out about the network could not be recorded: %s", error)
     else:
         memory.recorded = data
-
-
-def build_network_config_map(namespace: str, data: dict[str, str]) -> Object:
-    """The ConfigMap; ``data`` has one JSON object per subject."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": NETWORK_CONFIG_MAP,
-            "namespace": namespace,
-            "labels": {MANAGED_BY_LABEL: FIELD_MANAGER},
-        },
-        "data": data,
-    }
 
 
 def _namespace(context: Context) -> str:
