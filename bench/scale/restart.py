@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.request import urlopen
 
@@ -19,6 +19,7 @@ from agentos_operator.clients.kinds import (
     WORKSPACE,
 )
 from agentos_operator.naming import FIELD_MANAGER, MANAGED_BY_LABEL
+from bench import workspace
 from bench.scale import writes
 from bench.scale.client import Client
 from bench.scale.world import USER, World
@@ -62,8 +63,19 @@ async def restart(client: Client, place: World, workspaces: int) -> Restarted:
 async def _versions(client: Client) -> dict[str, str]:
     """The state of every child, by UID."""
     labels = f"{MANAGED_BY_LABEL}={FIELD_MANAGER}"
-    found = [each["metadata"] for kind in _CHILDREN for each in await client.list(kind.path(None, None), labels)]
-    return {metadata["uid"]: metadata["resourceVersion"] for metadata in found}
+    return versions_of(
+        [each["metadata"] for kind in _CHILDREN for each in await client.list(kind.path(None, None), labels)]
+    )
+
+
+def versions_of(found: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The resourceVersions of children by UID; what lies beside the operator, its handover above all, is its own."""
+    prefix = workspace.namespace_of("")
+    return {
+        metadata["uid"]: metadata["resourceVersion"]
+        for metadata in found
+        if metadata.get("namespace", metadata["name"]).startswith(prefix)
+    }
 
 
 def _settled(place: World, workspaces: int) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from bench.catalog import FIGURES, SCALE_SIZES
 from bench.scale import nodes
 from bench.scale.client import is_available
+from bench.scale.restart import versions_of
 from bench.scale.world import USER
 from bench.scale.writes import by_resource, by_user, by_verb, requests, since
 
@@ -68,3 +69,12 @@ def test_each_size_has_its_figures_and_the_largest_has_the_goals() -> None:
 )
 def test_a_deployment_counts_when_its_newest_pods_are_available(status: dict[str, int], ready: bool) -> None:
     assert is_available({"metadata": {"generation": 2}, "spec": {"replicas": 1}, "status": status}) is ready
+
+
+def test_a_restart_changes_children_and_not_what_lies_beside_the_operator() -> None:
+    found = [
+        {"uid": "1", "name": "ws-acme", "resourceVersion": "7"},
+        {"uid": "2", "name": "agentos-runtime", "namespace": "ws-acme", "resourceVersion": "8"},
+        {"uid": "3", "name": "agentos-handover", "namespace": "agentos-system", "resourceVersion": "9"},
+    ]
+    assert versions_of(found) == {"1": "7", "2": "8"}
