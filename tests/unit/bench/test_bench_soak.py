@@ -21,7 +21,7 @@ from bench.soak import left, lives, pretended
 from bench.soak.life import documents
 from bench.soak.lives import Action, Step
 from bench.soak.measure import SLOPES, Found, Plan, figures, slopes_of
-from bench.soak.samples import process, remote_ports, told
+from bench.soak.samples import at_rest, process, remote_ports, told
 from bench.soak.slopes import LEAST, compared, slope_of
 
 SUBJECTS = lives.subjects_of(50)
@@ -111,6 +111,12 @@ def test_a_line_is_found_with_its_interval() -> None:
     assert noisy.per_hour == pytest.approx(0.2)
     assert noisy.high == pytest.approx(0.2 + 4.303 * (0.4 / 5) ** 0.5)
     assert slope_of([(0, 1), (1, 1), (2, 1)]) is None, "three points fit everything"
+
+
+def test_at_rest_counts_what_is_there_at_each_look() -> None:
+    looks = [{"pid": 1, "rss_mb": mb, "files": files, "tasks": 9} for mb, files in ((100, 44), (120, 41), (104, 43))]
+    assert at_rest(looks) == {"rss_mb": 104, "files": 41, "tasks": 9}
+    assert at_rest([*looks, {"pid": 0}]) == {}, "it was replaced meanwhile"
 
 
 def sample(seconds: float, value: float, *, pid: int = 1, rest: bool = True) -> dict[str, Any]:
