@@ -65,7 +65,7 @@ def register(operator: Operator, stopped: asyncio.Event) -> kopf.OperatorRegistr
 
     async def child(body: kopf.Body, type: str | None, **_: Any) -> None:
         await operator.until_written(body)
-        operator.child_changed(dict(body), deleted=type == "DELETED")
+        operator.child_changed(dict(body), deleted=type == "DELETED", listed=type is None)
 
     for kind in WATCHED:
         kopf.on.event(kind.api_version, kind.plural, labels=_OURS, registry=registry)(child)

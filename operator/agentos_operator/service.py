@@ -7,6 +7,7 @@ state of the cluster; only the leader has workers.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -45,6 +46,9 @@ SWEEP_SHARE = 0.1
 """Part of the resync interval after which lost children, and neighbours that moved, are looked for; far cheaper than a
 resync."""
 
+FULL_SWEEP_EVERY = 10
+"""Of so many sweeps one looks at all kinds, and so does the first: a kind of which nothing is left is not listed."""
+
 _RECONCILERS = {
     WORKSPACE.kind: reconcile_workspace,
     AGENT_DEPLOYMENT.kind: reconcile_agent_deployment,
@@ -68,6 +72,7 @@ class Operator:
         self._verifications = Queue(self._verify, settings.resync_seconds)
         self._inquiries = Queue(self._inquire, settings.resync_seconds)
         self._requested: set[Key] = set()
+        self._listed: set[str] = set()
         self._context = Context(
             kubernetes=kubernetes,
             databases=databases,
@@ -123,8 +128,13 @@ class Operator:
         """An event about what is being written at this moment can be judged only when the answer is there."""
         await self._context.ledger.echoes.until_written(body)
 
-    def child_changed(self, body: Object, *, deleted: bool) -> None:
-        """A child was added, changed or deleted. What it says about its owner tells whom to look at, nothing more."""
+    def child_changed(self, body: Object, *, deleted: bool, listed: bool = False) -> None:
+        """A child was added, changed or deleted, or ``listed`` because its kind's watch began, or began again.
+
+        What it says about its owner tells whom to look at, nothing more.
+        """
+        if listed:
+            self._listed.add(body["kind"])
         told_before = not self._context.sightings.note(body, workspaces_of(body), deleted=deleted)
         self._context.ledger.keep(body, deleted=deleted)
         news = self._context.ledger.observe(body, deleted=deleted)
@@ -225,7 +235,8 @@ class Operator:
     async def _sweep(self) -> None:
         """Look for lost children, and for neighbours that moved, until cancelled."""
         await self._looked_around.wait()
-        while True:
+        for number in itertools.count():
             await asyncio.sleep(self._context.settings.resync_seconds * SWEEP_SHARE)
-            await sweep(self._context)
+            listed, self._listed = self._listed, set()
+            await sweep(self._context, None if number % FULL_SWEEP_EVERY == 0 else listed)
             await look_around(self._context)

@@ -28,7 +28,7 @@ from tests.integration.operator.stage import OperatorProcess, new_name
 PATIENCE = 60.0
 """Seconds until a run that does not come to its end counts as failed."""
 SOON = 8
-"""Seconds between resyncs where events are lost; lost children are missed within a tenth of it."""
+"""Seconds between resyncs where events are lost; lost children are missed within it, or a tenth after a new list."""
 LOOK_SECONDS = 0.5
 """Between two looks at all workspaces that are in work: each takes some requests for each of them."""
 SIDE_BY_SIDE = 40

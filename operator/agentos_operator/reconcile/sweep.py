@@ -1,11 +1,13 @@
 """Finds children that are gone without an event: deleted while their kind was not watched, or between two watches.
 
 A watch that begins again lists what is there; what is not there is not told
-(https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes). ``service`` sweeps at an
-interval: one list of names per kind, for all workspaces together.
+(https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes). ``service`` soon
+sweeps kinds whose watch began again, and all of them once in a while: one list of names per kind, for all workspaces.
 """
 
 from __future__ import annotations
+
+from collections.abc import Set
 
 from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WATCHED, Kind
 from agentos_operator.errors import ApiError, NotFound
@@ -18,9 +20,14 @@ from agentos_operator.workqueue import Key
 _OURS = {MANAGED_BY_LABEL: FIELD_MANAGER}
 
 
-async def sweep(context: Context) -> None:
-    """Compare every watched kind with what is known of it; owners of what is gone are reconciled."""
-    for kind in WATCHED:
+async def sweep(context: Context, kinds: Set[str] | None = None) -> None:
+    """Compare watched kinds with what is known of them; owners of what is gone are reconciled.
+
+    Args:
+        context: of the operator.
+        kinds: those to look at, such as ``Service``; all when it is None.
+    """
+    for kind in (each for each in WATCHED if kinds is None or each.kind in kinds):
         known = context.ledger.references(kind.kind) | context.sightings.references(kind.kind)
         for reference in known - await _present(context, kind, known):
             losers = context.sightings.lose(reference)

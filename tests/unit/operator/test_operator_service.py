@@ -336,3 +336,28 @@ async def test_the_same_state_told_again_marks_nobody(frame: Frame) -> None:
         frame.operator.resource_changed(resource)
         frame.operator.child_changed(child({WORKSPACE: "acme", DEPLOYMENT: "support"}), deleted=False)
     assert frame.queue.marked == [ACME, SUPPORT]
+
+
+async def test_lost_children_are_looked_for_where_a_watch_began_again_and_once_in_a_while_everywhere(
+    frame: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enough, swept = asyncio.Event(), list[set[str] | None]()
+
+    async def note(_: object, kinds: set[str] | None) -> None:
+        swept.append(kinds)
+        if len(swept) in (1, 3):
+            frame.operator.child_changed(child({WORKSPACE: "acme"}), deleted=False, listed=True)
+        if len(swept) > service.FULL_SWEEP_EVERY:
+            enough.set()
+
+    async def known(_: object) -> None:
+        pass
+
+    monkeypatch.setattr(service, "SWEEP_SHARE", 0)
+    monkeypatch.setattr(service, "sweep", note)
+    monkeypatch.setattr(service, "look_around", known)
+    await frame.lead()
+    await asyncio.wait_for(enough.wait(), 10)
+    await frame.operator.stop()
+    nowhere = [set[str]()] * (service.FULL_SWEEP_EVERY - 4)
+    assert swept[: service.FULL_SWEEP_EVERY + 1] == [None, {"Service"}, set(), {"Service"}, *nowhere, None]

@@ -79,6 +79,13 @@ async def test_what_is_there_costs_one_list_of_each_kind_and_nothing_else(scene:
     assert scene.marked == []
 
 
+async def test_a_watch_that_began_again_costs_a_list_of_its_own_kind(scene: Scene) -> None:
+    del scene.api.present["Service"], scene.api.present["Namespace"]
+    await sweep(scene.context, {"Service"})
+    assert scene.api.asked == ["Service"]
+    assert scene.marked == [Key("AgentDeployment", "ws-acme", "support")]
+
+
 @pytest.mark.parametrize(
     ("gone", "owner"),
     [
