@@ -38,7 +38,8 @@ class Plan:
     changes: int = 40
     settle_seconds: float = 30.0
     """From the last Ready until memory and rest are looked at."""
-    rest_seconds: float = 60.0
+    rest_seconds: float = 600.0
+    """The chart's resync interval: in a shorter time few resources, or none, would be looked at again."""
 
 
 def measure(plan: Plan) -> tuple[list[Entry], dict[str, Any]]:
