@@ -4,6 +4,7 @@ All that the programs have in common. Nothing here imports agno, kubernetes or S
 checked where none of them is.
 """
 
+from agentos_spec.arguments import BlockSpec, FiltersSpec, JsonSchema, ModelSpec, SecretRef, SkillSpec, SkillsSpec
 from agentos_spec.check import find_problems
 from agentos_spec.errors import SpecError, SpecReason
 from agentos_spec.model import (
@@ -11,15 +12,12 @@ from agentos_spec.model import (
     BasicAuth,
     EmbedderSpec,
     GuardrailSpec,
-    JsonSchema,
     KnowledgeSpec,
     Limits,
     McpServerSpec,
-    ModelSpec,
     OpenApiSpec,
     ReviewSpec,
     ScheduleSpec,
-    SecretRef,
     SourceSpec,
     Spec,
     StepSpec,
@@ -34,7 +32,9 @@ from agentos_spec.waiting import guarded_parts, reviewed_by_approvers
 __all__ = [
     "AgentSpec",
     "BasicAuth",
+    "BlockSpec",
     "EmbedderSpec",
+    "FiltersSpec",
     "GuardrailSpec",
     "JsonSchema",
     "KnowledgeSpec",
@@ -45,6 +45,8 @@ __all__ = [
     "ReviewSpec",
     "ScheduleSpec",
     "SecretRef",
+    "SkillSpec",
+    "SkillsSpec",
     "SourceSpec",
     "Spec",
     "SpecError",

@@ -12,6 +12,7 @@ from agentos_spec.model import AgentSpec, GuardrailSpec, TeamSpec
 from agentos_spec.models import parse_model
 from agentos_spec.node import Node
 from agentos_spec.parameters import AGENT, TEAM
+from agentos_spec.together import check_together
 from agentos_spec.tools import parse_tools
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -40,18 +41,15 @@ def _optional(kinds: Mapping[str, Kind]) -> list[str]:
 
 
 def _common(node: Node, have: Mapping[str, Node], kinds: Mapping[str, Kind]) -> dict[str, Any]:
-    for field in ("searchKnowledge", "addSearchKnowledgeInstructions", "addKnowledgeToContext"):
-        if field in have and "knowledge" not in have:
-            have[field].fail(
-                "says how knowledge is used, and none is named; add knowledge with an id of spec.knowledge"
-            )
+    parameters = read_parameters(have, kinds)
+    check_together(have)
     return {
         "id": have["id"].name(LABEL, LABEL_MEANS),
         "name": have["name"].text() if "name" in have else None,
         "tools": parse_tools(have["tools"]) if "tools" in have else (),
         "guardrails": tuple(_guardrail(n) for n in have["guardrails"].items()) if "guardrails" in have else (),
         "knowledge": have["knowledge"].name(LABEL, LABEL_MEANS) if "knowledge" in have else None,
-        "parameters": read_parameters(have, kinds),
+        "parameters": parameters,
         "path": node.path,
     }
 

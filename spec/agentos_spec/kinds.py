@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from typing import Any, Protocol
 from zoneinfo import available_timezones
 
+from agentos_spec.arguments import BlockSpec, FiltersSpec, JsonSchema, ModelSpec
 from agentos_spec.errors import did_you_mean
-from agentos_spec.model import JsonSchema, ModelSpec
 from agentos_spec.models import parse_model
 from agentos_spec.node import Node
 
@@ -96,6 +97,20 @@ class Values:
 
 
 @dataclass(frozen=True)
+class Filters:
+    """What a search is narrowed by: names, each with the one value that a text must have."""
+
+    def read(self, node: Node) -> FiltersSpec:
+        filters = node.values()
+        if not filters:
+            node.fail("says nothing; name what a text must have, or leave it out")
+        for name, value in filters.items():
+            if not isinstance(value, str | int | float) or (isinstance(value, float) and not isfinite(value)):
+                Node(value, f"{node.path}.{name}").fail("must be text, a number, true or false")
+        return FiltersSpec(filters)
+
+
+@dataclass(frozen=True)
 class Model:
     """Another model beside the one that answers."""
 
@@ -109,6 +124,21 @@ class Models:
 
     def read(self, node: Node) -> list[ModelSpec]:
         return [parse_model(item) for item in node.items(at_least=1, at_most=8)]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A mapping with kinds of its own: what one of agno's classes is constructed with."""
+
+    of: str
+    """The name of the class."""
+    kinds: Mapping[str, Kind]
+
+    def read(self, node: Node) -> BlockSpec:
+        have = node.fields([], map(camel, self.kinds))
+        if not have:
+            node.fail(f"says nothing; set one of {', '.join(map(camel, self.kinds))}, or leave it out")
+        return BlockSpec(self.of, read_parameters(have, self.kinds), node.path)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from agentos_spec.arguments import ModelSpec
 from agentos_spec.catalogue import Catalogue
 from agentos_spec.errors import SpecError, SpecReason, did_you_mean
-from agentos_spec.model import GuardrailSpec, ModelSpec, Spec, ToolkitSpec
+from agentos_spec.model import GuardrailSpec, Spec, ToolkitSpec
 from agentos_spec.values import misfit
 
 _FIELDS = {"id": "id", "api_key": "apiKeySecretRef", "base_url": "baseURL"}

@@ -15,36 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True)
-class SecretRef:
-    """One key of a Secret in the workspace's namespace."""
-
-    name: str
-    key: str
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """A model in agno's own notation."""
-
-    provider: str
-    """agno's provider key, e.g. `openai-chat`."""
-    id: str
-    """The provider's name for the model, e.g. `gpt-4o-mini`."""
-    base_url: str | None = None
-    """Another endpoint of the same protocol: a proxy, a gateway, a model in the cluster."""
-    api_key: SecretRef | None = None
-    """Without one the provider's SDK looks for its own environment variable."""
-    path: str = ""
-    """Where in the document this stands, for messages."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Passed to the constructor of agno's class."""
-
-    @property
-    def label(self) -> str:
-        """Provider and model as the document writes them."""
-        return f"{self.provider}:{self.id}"
+from agentos_spec.arguments import ModelSpec, SecretRef, models_in
 
 
 @dataclass(frozen=True)
@@ -210,14 +181,6 @@ class GuardrailSpec:
 
 
 @dataclass(frozen=True)
-class JsonSchema:
-    """The form of what goes into a run or comes out of it."""
-
-    schema: Mapping[str, Any]
-    path: str = ""
-
-
-@dataclass(frozen=True)
 class ComponentSpec:
     """What an agent and a team have in common."""
 
@@ -228,15 +191,15 @@ class ComponentSpec:
     knowledge: str | None = None
     """Id of what it may search."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Values for agno's constructor under agno's names; a model is a ModelSpec, a form a JsonSchema."""
+    """Values for agno's constructor under agno's names; a model is a ModelSpec, a form a JsonSchema, an object of one
+    of agno's classes a BlockSpec."""
     path: str = ""
     model: ModelSpec = field(kw_only=True)
 
     def all_models(self) -> Iterator[ModelSpec]:
         """The one that answers and those that are asked beside it."""
         yield self.model
-        for value in self.parameters.values():
-            yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, ModelSpec))
+        yield from models_in(self.parameters.values())
 
 
 @dataclass(frozen=True, kw_only=True)

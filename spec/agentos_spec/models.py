@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentos_spec.model import ModelSpec, SecretRef
+from agentos_spec.arguments import ModelSpec, SecretRef
 from agentos_spec.node import Node
 
 _SECRET_NAME = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"  # noqa: S105 - a pattern of names

@@ -7,7 +7,9 @@ that a parameter of a newer agno is decided about before it is missed.
 from __future__ import annotations
 
 from agentos_spec.kinds import (
+    Block,
     Choice,
+    Filters,
     Flag,
     Form,
     Kind,
@@ -20,9 +22,49 @@ from agentos_spec.kinds import (
     Values,
     Whole,
 )
+from agentos_spec.skills import Skills
 
 _RUNS = Whole(1, 100)
 _CALLS = Whole(1, 1000)
+
+_MEMORY_MANAGER = Block(
+    "MemoryManager",
+    {
+        "model": Model(),
+        "system_message": Text(),
+        "memory_capture_instructions": Text(),
+        "additional_instructions": Text(),
+        "add_memories": Flag(),
+        "update_memories": Flag(),
+        "delete_memories": Flag(),
+        "clear_memories": Flag(),
+    },
+)
+_SESSION_SUMMARY_MANAGER = Block(
+    "SessionSummaryManager",
+    {
+        "model": Model(),
+        "session_summary_prompt": Text(),
+        "summary_request_message": Text(),
+        "last_n_runs": _RUNS,
+        "conversation_limit": Whole(1, 1000),
+    },
+)
+_COMPRESSION_MANAGER = Block(
+    "CompressionManager",
+    {
+        "model": Model(),
+        "compress_tool_results_limit": Whole(1, 100),
+        "compress_tool_call_instructions": Text(),
+    },
+)
+_LEARNING = Block(
+    "LearningMachine",
+    {"model": Model(), "user_profile": Flag(), "user_memory": Flag(), "entity_memory": Flag()},
+)
+_FALLBACK_CONFIG = Block(
+    "FallbackConfig", {"on_error": Models(), "on_rate_limit": Models(), "on_context_overflow": Models()}
+)
 
 _SAID: dict[str, Kind] = {
     "description": Text(),
@@ -41,6 +83,7 @@ _SAID: dict[str, Kind] = {
     "datetime_format": Text(),
     "timezone_identifier": Timezone(),
     "resolve_in_context": Flag(),
+    "skills": Skills(),
 }
 """What the model is told."""
 
@@ -56,12 +99,17 @@ _REMEMBERED: dict[str, Kind] = {
     "update_memory_on_run": Flag(),
     "enable_agentic_memory": Flag(),
     "add_memories_to_context": Flag(),
+    "memory_manager": _MEMORY_MANAGER,
+    "learning": _LEARNING,
+    "add_learnings_to_context": Flag(),
     "enable_session_summaries": Flag(),
+    "session_summary_manager": _SESSION_SUMMARY_MANAGER,
     "add_session_summary_to_context": Flag(),
     "session_state": Values(),
     "add_session_state_to_context": Flag(),
     "enable_agentic_state": Flag(),
     "compress_tool_results": Flag(),
+    "compression_manager": _COMPRESSION_MANAGER,
 }
 """What it knows from before."""
 
@@ -69,11 +117,16 @@ _KNOWLEDGE: dict[str, Kind] = {
     "search_knowledge": Flag(),
     "add_search_knowledge_instructions": Flag(),
     "add_knowledge_to_context": Flag(),
+    "references_format": Choice(("json", "yaml")),
+    "knowledge_filters": Filters(),
+    "enable_agentic_knowledge_filters": Flag(),
+    "update_knowledge": Flag(),
 }
 """How it uses what its field `knowledge` names."""
 
 _MODELS: dict[str, Kind] = {
     "fallback_models": Models(),
+    "fallback_config": _FALLBACK_CONFIG,
     "reasoning_model": Model(),
     "parser_model": Model(),
     "parser_model_prompt": Text(),
@@ -86,6 +139,7 @@ _MODELS: dict[str, Kind] = {
 """Who else is asked."""
 
 _RUN: dict[str, Kind] = {
+    "checkpoint": Choice(("runs", "tool-batch")),
     "tool_call_limit": _CALLS,
     "tool_choice": Choice(("none", "auto", "required")),
     "retries": Whole(0, 10),

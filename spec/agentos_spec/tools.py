@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from agentos_spec.arguments import SecretRef
 from agentos_spec.kinds import Choice
-from agentos_spec.model import BasicAuth, McpServerSpec, OpenApiSpec, SecretRef, ToolkitSpec, ToolSpec
+from agentos_spec.model import BasicAuth, McpServerSpec, OpenApiSpec, ToolkitSpec, ToolSpec
 from agentos_spec.models import parse_secret
 from agentos_spec.node import Node
 from agentos_spec.operations import choose

@@ -12,7 +12,10 @@ from tests.generated.values import ODD, anything, mapping, words
 from tests.unit.runtime.signing import ED25519, P256, RSA, pem
 
 IDS = ("a", "support", "team", "flow", "x" * 63)
-MODELS = ("model", "fallbackModels", "reasoningModel", "parserModel", "outputModel", "followupModel")
+MODELS = (
+    *("model", "fallbackModels", "reasoningModel", "parserModel", "outputModel", "followupModel"),
+    *("onError", "onRateLimit", "onContextOverflow"),
+)
 _JUNK = b64encode(b"no key at all").decode()
 PUBLIC_KEYS = (
     *(pem(key) for key in (RSA, P256, ED25519)),
@@ -154,6 +157,9 @@ FIXED: Mapping[str, Make] = {
     "baseURL": _URLS,
     "embedder.id": _one("openai:text-embedding-3-small", "openai:bge-m3", "together:x", "nebius:" + "y" * 249),
     **{f"{part}.knowledge": _IDS for part in ("agents", "teams")},
+    "knowledgeFilters": _mostly({"source": "x"}, {"a b": 1, "c": True}, {}, {"a": [1]}, {"_agno": {"declared": "x"}}),
+    "skills.name": _mostly("returns", "Returns", "a--b", "0", "s" * 64),
+    "references.key": _one("terms.md", "terms.md", "../x", ""),
     "tools.toolkit": _one(
         *words("calculator calculator duckduckgo sleep mcp mcp_toolbox file shell calculater"), "z" * 63
     ),

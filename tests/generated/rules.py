@@ -11,6 +11,19 @@ from typing import Any
 
 from tests.generated.known import FIXED
 
+OF_KNOWLEDGE = (
+    *("searchKnowledge", "addSearchKnowledgeInstructions", "addKnowledgeToContext", "referencesFormat"),
+    *("knowledgeFilters", "enableAgenticKnowledgeFilters", "updateKnowledge"),
+)
+NEEDS = {
+    "memoryManager": "updateMemoryOnRun",
+    "sessionSummaryManager": "enableSessionSummaries",
+    "compressionManager": "compressToolResults",
+}
+"""Fields that say how something is done, and the one without which it is not."""
+
+EXCLUDE = {"fallbackConfig": "fallbackModels", "knowledgeFilters": "enableAgenticKnowledgeFilters"}
+
 
 def obey(r: Random, path: tuple[str, ...], value: Any) -> Any:
     """``value``, with what its rules forbid taken out or put right."""
@@ -58,9 +71,24 @@ def _known_ids(r: Random, spec: dict[str, Any]) -> None:
     for part in (*agents, *(spec.get("teams") or ())):
         if part.get("knowledge") and part["knowledge"] not in bodies:
             part.pop("knowledge")
-        if not part.get("knowledge"):
-            for field in ("searchKnowledge", "addSearchKnowledgeInstructions", "addKnowledgeToContext"):
-                part.pop(field, None)
+        _fitting(part)
+
+
+def _fitting(part: dict[str, Any]) -> None:
+    """Fields that say nothing without another one, or against it, are left out or get it."""
+    for field in OF_KNOWLEDGE if not part.get("knowledge") else ():
+        part.pop(field, None)
+    for field in (*NEEDS, "fallbackConfig", "learning"):
+        if not part.get(field):
+            part.pop(field, None)  # none that says nothing
+    part |= {needs: True for field, needs in NEEDS.items() if field in part}
+    if "learning" in part:
+        part["learning"]["userMemory"] = True
+    else:
+        part.pop("addLearningsToContext", None)
+    for field, other in EXCLUDE.items():
+        if field in part:
+            part.pop(other, None)
 
 
 def _auth(_: Random, auth: dict[str, Any]) -> None:

@@ -12,7 +12,9 @@ _CONTENT = ("agents", "teams", "workflows", "schedules", "knowledge", "limits")
 NOT_ROLLED = ("replicas", "autoscaling", "suspended", "routing")
 """Fields that say how many pods there are and where callers find them, not what they run."""
 _MODELS = ("model", "reasoningModel", "parserModel", "outputModel", "followupModel")
-"""Fields of agents and teams that name a model; fallbackModels names several."""
+"""Fields of agents and teams that name a model; fallbackModels names several, fallbackConfig lists of them."""
+_MANAGERS = ("memoryManager", "sessionSummaryManager", "compressionManager", "learning")
+"""Fields of agents and teams whose own field `model` names one."""
 
 
 @dataclass(frozen=True)
@@ -215,10 +217,18 @@ def _config_maps(references: Iterable[Mapping[str, str]]) -> Mapping[str, tuple[
 def _content_keys(components: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:
     for component in components:
         yield from _tool_keys(component.get("tools", ()))
-        named = (component[field] for field in _MODELS if field in component)
-        for model in (*named, *component.get("fallbackModels", ())):
+        for model in _models(component):
             if reference := model.get("apiKeySecretRef"):
                 yield SecretKey(reference["name"], reference["key"])
+
+
+def _models(component: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every model that an agent or a team names, wherever."""
+    managers = (component[field] for field in _MANAGERS if field in component)
+    yield from (component[field] for field in _MODELS if field in component)
+    yield from (manager["model"] for manager in managers if "model" in manager)
+    for models in (component.get("fallbackModels", ()), *component.get("fallbackConfig", {}).values()):
+        yield from models
 
 
 def _tool_keys(tools: Iterable[Mapping[str, Any]]) -> Iterator[SecretKey]:

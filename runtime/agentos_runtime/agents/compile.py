@@ -23,21 +23,27 @@ from agno.workflow import Workflow
 from pydantic import BaseModel
 
 from agentos_runtime.agents import leaders  # noqa: F401 - see there
+from agentos_runtime.agents.blocks import compile_block
+from agentos_runtime.agents.filters import compile_filters
 from agentos_runtime.agents.forms import compile_form
 from agentos_runtime.agents.guardrails import compile_guardrail
 from agentos_runtime.agents.models import compile_model
 from agentos_runtime.agents.own import forget_catalogue
 from agentos_runtime.agents.parts import AgentInWorkflow, ServedWorkflow, TeamInWorkflow
+from agentos_runtime.agents.skills import compile_skills
 from agentos_runtime.agents.toolkits import toolkit_maker
 from agentos_runtime.agents.workflows import Executor, compile_steps
 from agentos_runtime.settings import Settings
 from agentos_spec import (
     AgentSpec,
+    BlockSpec,
+    FiltersSpec,
     JsonSchema,
     McpServerSpec,
     ModelSpec,
     OpenApiSpec,
     SecretRef,
+    SkillsSpec,
     Spec,
     StepSpec,
     TeamSpec,
@@ -49,6 +55,8 @@ from agentos_spec import (
 if TYPE_CHECKING:
     from agentos_runtime.agents.mcp import McpServer
 
+_PLAIN: Mapping[type, Callable[[Any], Any]] = {FiltersSpec: compile_filters, SkillsSpec: compile_skills}
+"""Values of parameters that nothing else of the document has a part in."""
 ReadSecret = Callable[[SecretRef, str], str]
 """The value of a referenced Secret; the second argument is the path of the field that refers to it."""
 
@@ -219,6 +227,10 @@ class _Compiler:
     def _value(self, component: str, name: str, value: Any) -> Any:
         if isinstance(value, ModelSpec):
             return self._model(component, value)
+        if compile_it := _PLAIN.get(type(value)):
+            return compile_it(value)
+        if isinstance(value, BlockSpec):
+            return compile_block(value, self._parameters(component, value.parameters))
         if isinstance(value, JsonSchema):
             return self._form(value, f"{component}_{name}")
         if isinstance(value, list):

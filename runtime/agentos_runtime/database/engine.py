@@ -21,6 +21,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from agentos_runtime.database.checkpoints import keeping_checkpoints
 from agentos_runtime.settings import DatabaseSettings
 
 DATABASE_ID = "workspace"
@@ -95,7 +96,8 @@ def create_database(settings: DatabaseSettings, engine: AsyncEngine) -> AsyncBas
         from agno.db.sqlite import AsyncSqliteDb  # noqa: PLC0415 - a laptop's driver, never loaded in a pod
 
         Path(make_url(settings.url).database or ".").parent.mkdir(parents=True, exist_ok=True)
-        return AsyncSqliteDb(db_engine=engine, id=DATABASE_ID)
+        return keeping_checkpoints(AsyncSqliteDb)(db_engine=engine, id=DATABASE_ID)
     from agno.db.postgres import AsyncPostgresDb  # noqa: PLC0415 - and this one never on a laptop
 
-    return AsyncPostgresDb(db_engine=engine, db_schema=settings.schema, create_schema=False, id=DATABASE_ID)
+    database = keeping_checkpoints(AsyncPostgresDb)
+    return database(db_engine=engine, db_schema=settings.schema, create_schema=False, id=DATABASE_ID)

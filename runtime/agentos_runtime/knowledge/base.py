@@ -19,7 +19,7 @@ from agno.knowledge.content import Content, ContentStatus, FileData
 from agno.knowledge.document import Document
 from agno.knowledge.knowledge import Knowledge
 from agno.knowledge.reader.text_reader import TextReader
-from agno.knowledge.utils import get_agno_metadata, set_agno_metadata, strip_agno_metadata
+from agno.knowledge.utils import RESERVED_AGNO_KEY, get_agno_metadata, set_agno_metadata, strip_agno_metadata
 from agno.utils.string import generate_id
 from fastapi import HTTPException
 
@@ -29,6 +29,8 @@ _LOG = logging.getLogger("agentos.knowledge")
 _DIGEST = "content_digest"
 _MOST_RESULTS = 100
 """Of one search, as in the document: a caller could otherwise have a pod hold all texts in memory."""
+_WRITE_SECONDS = 120.0
+"""As long as a run's thread waits for what embedder and database bound by themselves."""
 _DECLARED = "declared"
 """Marks the row of a text that comes from a source of the document, and says which."""
 
@@ -42,6 +44,8 @@ class KnowledgeUnavailable(HTTPException):
 
 class Base(Knowledge):
     """One knowledge of one deployment; its name is theirs, and no other's rows are seen through it."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Base:
         """Itself: agno copies agents for each run."""
@@ -81,6 +85,35 @@ class Base(Knowledge):
     ) -> list[Document]:
         """For an agent's run, which must not find every user's texts because it has no user."""
         return await self.asearch(query, max_results, filters, user_id=SHARED if user_id is None else user_id)
+
+    async def avalidate_filters(self, filters: Any, user_id: str | None = None) -> tuple[Any, list[str]]:  # noqa: ARG002
+        """All of them hold: agno leaves out what no text has, and would find every text for what fits none."""
+        return filters, []
+
+    async def aget_valid_filters(self, user_id: str | None = None) -> set[str]:
+        """By what a model may narrow a search; without a user, by what texts of all have, and by no mark of ours."""
+        names = await super().aget_valid_filters(SHARED if user_id is None else user_id)
+        return names - {RESERVED_AGNO_KEY}
+
+    # What a model writes
+
+    def insert(self, name: str, text_content: str, user_id: str | None = None, **_: Any) -> None:  # type: ignore[override]
+        """For agno's tool, which a run calls in a thread and which takes what raises for a failure.
+
+        A run's text is its user's, as an upload is. Without a user it would be everybody's.
+        """
+        if not user_id or self._loop is None:
+            raise HTTPException(403, "Only a run of a user can add to the knowledge.")
+        asyncio.run_coroutine_threadsafe(self._write(name, text_content, user_id), self._loop).result(_WRITE_SECONDS)
+
+    async def _write(self, name: str, text: str, user_id: str) -> None:
+        content = self._content(name, text.encode(), user_id)
+        if await self._put(content) != ContentStatus.COMPLETED:
+            raise KnowledgeUnavailable
+
+    def serve(self) -> None:
+        """Say in which loop everything of this knowledge happens: the one of the caller."""
+        self._loop = asyncio.get_running_loop()
 
     # What a caller uploads
 
@@ -131,12 +164,16 @@ class Base(Knowledge):
 
     async def declare(self, label: str, text: bytes) -> str | None:
         """Keep the text of a source, for all users; what is wrong, None where nothing is."""
-        content = Content(name=label, file_data=FileData(content=text, type="text"))
-        content.content_hash = self._build_content_hash(content)
-        content.id = generate_id(content.content_hash)
+        content = self._content(label, text)
         content.metadata = set_agno_metadata({"source": label}, _DECLARED, label)
         status = await self._put(content)
         return None if status == ContentStatus.COMPLETED else (content.status_message or "it could not be embedded")
+
+    def _content(self, name: str, text: bytes, user_id: str | None = None) -> Content:
+        content = Content(name=name, file_data=FileData(content=text, type="text"), user_id=user_id)
+        content.content_hash = self._build_content_hash(content)
+        content.id = generate_id(content.content_hash)
+        return content
 
     async def keep_only(self, labels: Sequence[str]) -> None:
         """Forget the texts of sources that are gone; what was uploaded stays."""

@@ -32,6 +32,8 @@ class Library:
 
     def start(self) -> None:
         """Begin to load; the process ends with it."""
+        for base in self.bases.values():
+            base.serve()
         self._task = asyncio.create_task(keep_loading(self.loaders))
 
     def status(self) -> list[dict[str, Any]]:

@@ -117,6 +117,24 @@ def test_every_secret_that_a_model_names_has_to_exist_before_a_pod_starts(deploy
     assert names == ["leader", "second", "thinker"]
 
 
+def test_every_secret_that_a_model_of_a_block_names_has_to_exist_before_a_pod_starts(deployment: Object) -> None:
+    def model(name: str) -> Object:
+        return {"id": "openai-chat:x", "apiKeySecretRef": {"name": name, "key": "api-key"}}
+
+    plain = {"id": "a", "model": {"id": "openai-chat:x"}}
+    deployment["spec"]["agents"] = [
+        plain | {"memoryManager": {"model": model("keeper")}, "sessionSummaryManager": {"lastNRuns": 1}},
+        plain | {"id": "b", "fallbackConfig": {"onError": [model("e"), model("f")], "onRateLimit": [model("r")]}},
+    ]
+    deployment["spec"]["teams"] = [
+        plain
+        | {"id": "t", "members": ["a"], "compressionManager": {"model": model("press")}}
+        | {"sessionSummaryManager": {"model": model("clerk")}, "learning": {"model": model("pupil")}}
+    ]
+    names = [secret.name for secret in parse_agent_deployment(deployment).content_keys]
+    assert names == ["clerk", "e", "f", "keeper", "press", "pupil", "r"]
+
+
 def test_every_secret_that_a_header_of_an_mcp_server_names_has_to_exist_before_a_pod_starts(deployment: Object) -> None:
     def tools(name: str) -> list[Object]:
         secret = {"name": "X-Key", "secretKeyRef": {"name": name, "key": "token"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from agentos_operator.reasons import RUNTIME_REASONS
 from agentos_runtime.errors import Reason
 from agentos_runtime.settings import settings_from
 from agentos_spec import SpecError, parse_spec
-from agentos_spec.kinds import Choice, Kind, Whole, camel
+from agentos_spec.kinds import Block, Choice, Kind, Whole, camel
 from agentos_spec.knowledge import EMBEDDERS, KNOWN_DIMENSIONS, MOST_DIMENSIONS
 from agentos_spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
 from agentos_spec.schedules import MOST_SCHEDULES
@@ -33,11 +34,21 @@ TEXTS = {
     "timezoneIdentifier": "Europe/Berlin",
     "knowledge": "helper",
 }
+PARTS = ("agents", "teams")
+OTHERS = {"fallbackModels", "enableAgenticKnowledgeFilters"}
+"""Of those, fields that another field excludes."""
 EXCLUSIVE = {"tools": ("toolkit", "mcp", "openapi"), "headers": ("secretKeyRef",), "sources": ("configMap", "url")}
 """Lists whose entries hold one of several fields; of a header's value and its Secret, the Secret is filled in."""
-LEFT_OUT = {"openapi": {"bearerTokenSecretRef"}, "document": {"inline"}}
+LEFT_OUT = {"openapi": {"bearerTokenSecretRef"}, "document": {"inline"}, **dict.fromkeys(PARTS, OTHERS)}
 """Of objects, fields that another field excludes."""
 FORM = {"type": "object", "properties": {"answer": {"type": "string"}}}
+VALUES = {
+    "inputSchema": FORM,
+    "outputSchema": FORM,
+    "knowledgeFilters": {"source": "terms.md"},
+    "references": {"terms.md": "All sales are final."},
+}
+"""Of fields whose content is the author's own, one that is right."""
 MODEL = {"id": "openai-chat:gpt-4o-mini"}
 EMBEDDER = {"id": "openai:text-embedding-3-small"}
 KINDS: dict[str, tuple[Mapping[str, Kind], set[str]]] = {
@@ -65,8 +76,8 @@ def schema_of(field: str) -> dict[str, Any]:
 
 def filled(schema: dict[str, Any], name: str = "") -> Any:
     """A value for ``schema`` in which every field is set."""
-    if name in {"inputSchema", "outputSchema"}:
-        return FORM
+    if name in VALUES:
+        return VALUES[name]
     if name in EXCLUSIVE:
         return either(filled(schema["items"]), EXCLUSIVE[name])
     if schema["type"] == "array":
@@ -94,7 +105,7 @@ def either(entry: dict[str, Any], exclusive: tuple[str, ...]) -> list[dict[str, 
 
 def document() -> dict[str, Any]:
     """An AgentDeployment in which one agent, one team and one workflow set every field of the schema."""
-    (agent,), (team,), (workflow,) = (filled(schema_of(field)) for field in KINDS)
+    (agent,), (team,), (workflow,) = (filled(schema_of(field), field) for field in KINDS)
     member = {"id": "member", "model": MODEL}
     steps = [{"name": "ask", "agent": "member"}]
     return {
@@ -114,7 +125,7 @@ def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
     spec = parse_spec(document())
     read = [part.parameters for part in (spec.agents[0], *spec.teams)] + [spec.workflows[0].parameters]
     for parameters, (kinds, _) in zip(read, KINDS.values(), strict=True):
-        assert parameters.keys() == kinds.keys()
+        assert kinds.keys() - parameters.keys() <= {"fallback_models", "enable_agentic_knowledge_filters"}
     assert [tool.requires_confirmation for tool in spec.agents[0].tools] == [("text",)] * 3
     assert spec.teams[0].guardrails[0].name == "openai_moderation"
     assert [source.label for source in spec.knowledge[0].sources] == ["configMap/openai/api-key", TEXTS["url"]]
@@ -123,7 +134,11 @@ def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
 @pytest.mark.parametrize("field", KINDS)
 def test_the_crd_has_every_field_that_the_runtime_understands_with_the_same_bounds(field: str) -> None:
     kinds, others = KINDS[field]
-    properties = schema_of(field)["items"]["properties"]
+    agree(schema_of(field)["items"]["properties"], kinds, others)
+
+
+def agree(properties: Mapping[str, Any], kinds: Mapping[str, Kind], others: AbstractSet[str] = frozenset()) -> None:
+    """All fields and no others, with the same bounds, in blocks as well."""
     assert properties.keys() == {camel(name) for name in kinds} | others
     for name, kind in kinds.items():
         schema = properties[camel(name)]
@@ -131,6 +146,8 @@ def test_the_crd_has_every_field_that_the_runtime_understands_with_the_same_boun
             assert (schema["minimum"], schema["maximum"]) == (kind.low, kind.high), name
         if isinstance(kind, Choice):
             assert tuple(schema["enum"]) == kind.words, name
+        if isinstance(kind, Block):
+            agree(schema["properties"], kind.kinds)
 
 
 def test_the_crd_and_the_runtime_know_the_same_embedders() -> None:

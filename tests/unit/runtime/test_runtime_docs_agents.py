@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from collections.abc import Mapping
@@ -16,11 +17,12 @@ from agno.db.sqlite import AsyncSqliteDb
 from agno.team import Team
 from agno.workflow import HumanReview, Step, Workflow
 
+from agentos_runtime.agents.blocks import _MODULES
 from agentos_runtime.agents.compile import Surroundings, compile_components
 from agentos_runtime.agents.packages import ALL_IMAGE
 from agentos_runtime.errors import StartupError
 from agentos_spec import parse_spec
-from agentos_spec.kinds import Kind, camel
+from agentos_spec.kinds import Block, Kind, camel
 from agentos_spec.parameters import AGENT, STEPS, TEAM, WORKFLOW
 from agentos_spec.reviews import REVIEWS
 from bench.coverage import ELSEWHERE, parameters
@@ -65,6 +67,23 @@ def test_every_parameter_of_agnos_human_review_is_declared_or_left_out_with_a_re
     assert not declared & left_out() - {"max_retries"}
     approvals = (ROOT / "docs" / "approvals.md").read_text()
     assert all(f"`{camel(name)}`" in approvals for name in declared)
+
+
+PLUMBING = {"self", "id", "name", "owner_id", "owner_type", "db", "knowledge", "debug_mode", "stats"}
+"""What agno's AgentOS and agents write into these objects, or their database."""
+KEPT_BY_AGNO = {"memories_updated", "summaries_updated", "compress_tool_results"}
+"""Of managers: what happened in a run, and a flag that the agent has too."""
+
+
+@pytest.mark.parametrize(
+    "block", [kind for kind in AGENT.values() if isinstance(kind, Block)], ids=lambda kind: kind.of
+)
+def test_every_parameter_of_a_block_is_declared_or_left_out_with_a_reason(block: Block) -> None:
+    cls = getattr(importlib.import_module(_MODULES[block.of]), block.of)
+    known = set(inspect.signature(cls.__init__).parameters)
+    assert block.kinds.keys() <= known, "agno has no such parameter"
+    assert block.kinds.keys() & left_out() <= {"on_error"}, "declared and left out; a human review has one too"
+    assert known - block.kinds.keys() - left_out() - PLUMBING - KEPT_BY_AGNO == set(), "not decided about"
 
 
 def test_the_page_counts_the_parameters_that_a_file_sets() -> None:

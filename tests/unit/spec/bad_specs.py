@@ -54,6 +54,14 @@ def knowing(entry: dict[str, Any], id_: str = "handbook") -> dict[str, Any]:
     return {"agents": [WRITER | {"knowledge": id_}], "knowledge": [entry]}
 
 
+def filtering(**fields: Any) -> dict[str, Any]:
+    """A spec of one knowledge and an agent that searches it in some way."""
+    return {"agents": [WRITER | {"knowledge": "handbook"} | fields], "knowledge": [HANDBOOK]}
+
+
+SKILL = {"name": "returns", "description": "How goods come back.", "instructions": "Ask for the receipt."}
+
+
 BAD_SPECS = {
     "a parameter that no agent has": BadSpec(
         agent(instruction=["Be brief."]),
@@ -69,6 +77,46 @@ BAD_SPECS = {
         agent(fallbackModels=[MODEL, {"id": "antropic:claude"}]),
         "spec.agents[0].fallbackModels[1].id: 'antropic' is no provider of agno (did you mean 'anthropic'?)",
         "UnknownModelProvider",
+    ),
+    "a model of a block of a provider that agno has not": BadSpec(
+        agent(updateMemoryOnRun=True, memoryManager={"model": {"id": "openai-chatt:gpt-4o"}}),
+        "spec.agents[0].memoryManager.model.id: 'openai-chatt' is no provider of agno (did you mean 'openai-chat'?)",
+        "UnknownModelProvider",
+    ),
+    "a model for a kind of failure with an option that it has not": BadSpec(
+        agent(fallbackConfig={"onRateLimit": [MODEL, MODEL | {"options": {"temprature": 0.2}}]}),
+        "spec.agents[0].fallbackConfig.onRateLimit[1].options.temprature: 'openai-chat' has no such option"
+        " (did you mean 'temperature'?)",
+    ),
+    "a field that a block has not": BadSpec(
+        agent(updateMemoryOnRun=True, memoryManager={"deleteMemory": True}),
+        "spec.agents[0].memoryManager: unknown field 'deleteMemory' (did you mean 'deleteMemories'?)",
+        admitted=False,
+    ),
+    "a block that says nothing": BadSpec(
+        agent(compressToolResults=True, compressionManager={}),
+        "spec.agents[0].compressionManager: says nothing; set one of model, compressToolResultsLimit,"
+        " compressToolCallInstructions, or leave it out",
+        admitted=False,
+    ),
+    "how memories are made where none are": BadSpec(
+        agent(addMemoriesToContext=True, memoryManager={"deleteMemories": True}),
+        "spec.agents[0].memoryManager: says how memories are made, and none are; set updateMemoryOnRun or"
+        " enableAgenticMemory to true",
+    ),
+    "how summaries are made where none are": BadSpec(
+        agent(enableSessionSummaries=False, sessionSummaryManager={"lastNRuns": 3}),
+        "spec.agents[0].sessionSummaryManager: says how summaries are made, and none are; set enableSessionSummaries"
+        " to true",
+    ),
+    "how results are summed up where none are": BadSpec(
+        agent(compressionManager={"compressToolResultsLimit": 1}),
+        "spec.agents[0].compressionManager: says how results of tools are summed up, and none are; set"
+        " compressToolResults to true",
+    ),
+    "two lists of models to fall back on": BadSpec(
+        agent(fallbackModels=[MODEL], fallbackConfig={"onRateLimit": [MODEL]}),
+        "spec.agents[0].fallbackModels: stands beside fallbackConfig; put these models under fallbackConfig.onError",
     ),
     "an option that the model has not": BadSpec(
         agent(model=MODEL | {"options": {"temprature": 0.2}}),
@@ -189,6 +237,70 @@ BAD_SPECS = {
         agent(addKnowledgeToContext=True),
         "spec.agents[0].addKnowledgeToContext: says how knowledge is used, and none is named; add knowledge with an id"
         " of spec.knowledge",
+    ),
+    "filters of knowledge that is not named": BadSpec(
+        agent(knowledgeFilters={"source": "terms.md"}),
+        "spec.agents[0].knowledgeFilters: says how knowledge is used, and none is named; add knowledge with an id"
+        " of spec.knowledge",
+    ),
+    "a filter with a value of no search": BadSpec(
+        filtering(knowledgeFilters={"source": ["a", "b"]}),
+        "spec.agents[0].knowledgeFilters.source: must be text, a number, true or false",
+    ),
+    "filters that say nothing": BadSpec(
+        filtering(knowledgeFilters={}),
+        "spec.agents[0].knowledgeFilters: says nothing; name what a text must have, or leave it out",
+        admitted=False,
+    ),
+    "filters of the model's beside those that hold": BadSpec(
+        filtering(knowledgeFilters={"source": "terms.md"}, enableAgenticKnowledgeFilters=True),
+        "spec.agents[0].enableAgenticKnowledgeFilters: stands beside knowledgeFilters, which hold whatever the model"
+        " says; leave one of the two out",
+    ),
+    "a form of references that is none": BadSpec(
+        filtering(referencesFormat="yml"),
+        "spec.agents[0].referencesFormat: 'yml' is none of json, yaml (did you mean 'yaml'?)",
+        admitted=False,
+    ),
+    "a skill with a name that agno does not take": BadSpec(
+        agent(skills=[SKILL | {"name": "take--back"}]),
+        "spec.agents[0].skills[0].name: 'take--back' is not a name of at most 64 lower-case letters, digits and single"
+        " '-' between them",
+        admitted=False,
+    ),
+    "two skills of one name": BadSpec(
+        agent(skills=[SKILL, SKILL]),
+        "spec.agents[0].skills: two entries have the name 'returns'; leave one out",
+        admitted=False,
+    ),
+    "a skill with a script": BadSpec(
+        agent(skills=[SKILL | {"scripts": {"run.sh": "rm -rf /"}}]),
+        "spec.agents[0].skills[0]: unknown field 'scripts' (did you mean 'description'?)",
+        admitted=False,
+    ),
+    "a skill that is described at length": BadSpec(
+        agent(skills=[SKILL | {"description": "x" * 1025}]),
+        "spec.agents[0].skills[0].description: has 1025 characters; it takes at most 1024, and instructions take the"
+        " rest",
+        admitted=False,
+    ),
+    "a reference that is a path": BadSpec(
+        agent(skills=[SKILL | {"references": {"../etc/passwd": "x"}}]),
+        "spec.agents[0].skills[0].references: '../etc/passwd' is not the name of a text, of letters, digits, '.', '_'"
+        " and '-'",
+    ),
+    "nothing to learn": BadSpec(
+        agent(learning={"model": MODEL, "userMemory": False}),
+        "spec.agents[0].learning: names nothing to learn; set one of userProfile, userMemory, entityMemory to true",
+    ),
+    "a kind of learning that all users would share": BadSpec(
+        agent(learning={"userMemory": True, "decisionLog": True}),
+        "spec.agents[0].learning: unknown field 'decisionLog'; known are model, userProfile, userMemory, entityMemory",
+        admitted=False,
+    ),
+    "a use of learnings where nothing is learned": BadSpec(
+        agent(addLearningsToContext=False),
+        "spec.agents[0].addLearningsToContext: says how it uses what it learns, and it learns nothing; add learning",
     ),
     "an embedder of a provider that is none": BadSpec(
         knowing(HANDBOOK | {"embedder": {"id": "cohere:embed-v4.0", "dimensions": 1536}}),
