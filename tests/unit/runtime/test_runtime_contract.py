@@ -32,6 +32,7 @@ TEXTS = {
     "key": "api-key",
     "timezoneIdentifier": "Europe/Berlin",
     "knowledge": "helper",
+    **dict.fromkeys(("preHooks", "postHooks", "toolHooks"), "checks.polite"),
 }
 EXCLUSIVE = {"tools": ("toolkit", "mcp", "openapi"), "headers": ("secretKeyRef",), "sources": ("configMap", "url")}
 """Lists whose entries hold one of several fields; of a header's value and its Secret, the Secret is filled in."""
@@ -40,9 +41,10 @@ LEFT_OUT = {"openapi": {"bearerTokenSecretRef"}, "document": {"inline"}}
 FORM = {"type": "object", "properties": {"answer": {"type": "string"}}}
 MODEL = {"id": "openai-chat:gpt-4o-mini"}
 EMBEDDER = {"id": "openai:text-embedding-3-small"}
+COMPONENT = {"id", "name", "model", "tools", "guardrails", "preHooks", "postHooks", "toolHooks", "knowledge"}
 KINDS: dict[str, tuple[Mapping[str, Kind], set[str]]] = {
-    "agents": (AGENT, {"id", "name", "model", "tools", "guardrails", "knowledge"}),
-    "teams": (TEAM, {"id", "name", "model", "tools", "guardrails", "knowledge", "members"}),
+    "agents": (AGENT, COMPONENT),
+    "teams": (TEAM, {*COMPONENT, "members"}),
     "workflows": (WORKFLOW, {"id", "name", "steps"}),
 }
 """By the field of the spec: the runtime's table of parameters, and what it reads beside them."""
@@ -117,6 +119,7 @@ def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
         assert parameters.keys() == kinds.keys()
     assert [tool.requires_confirmation for tool in spec.agents[0].tools] == [("text",)] * 3
     assert spec.teams[0].guardrails[0].name == "openai_moderation"
+    assert [hook.name for hook in spec.teams[0].hooks] == ["checks.polite"] * 3
     assert [source.label for source in spec.knowledge[0].sources] == ["configMap/openai/api-key", TEXTS["url"]]
 
 
