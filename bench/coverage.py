@@ -34,9 +34,12 @@ from bench.results import Entry, entry
 from local.imagefiles.importable import failures
 
 ELSEWHERE = frozenset(
-    {"id", "name", "model", "tools", "pre_hooks", "members", "steps", "team", "workflow", "knowledge", "human_review"}
+    {
+        *("id", "name", "model", "tools", "pre_hooks", "post_hooks", "tool_hooks", "members", "steps", "team"),
+        *("workflow", "knowledge", "human_review"),
+    }
 )
-"""Parameters that have a field of another form: `pre_hooks` are the guardrails."""
+"""Parameters that have a field of another form: `pre_hooks` are guardrails too."""
 CLASSES: Mapping[type, Mapping[str, Any]] = {Agent: AGENT, Team: TEAM, Workflow: WORKFLOW}
 _NAMES = {"include_tools", "exclude_tools", "instructions"}
 """Options of every toolkit, which are no credentials."""

@@ -138,6 +138,7 @@ RUNTIME_REASONS: Final = frozenset(
         "ModelPackageMissing",
         "UnknownToolkit",
         "ToolkitPackageMissing",
+        "UnknownHook",
         "InvalidToolOptions",
         "SecretMissing",
         "MigrationFailed",

@@ -16,8 +16,10 @@ from agentos_spec.errors import SpecReason
 EXIT_CONFIG = 78
 """sysexits' EX_CONFIG: restarting will not help, the spec or the environment has to change."""
 
-REFUSED_BY_GUARDRAIL = "Refused by the guardrail "
-"""How the content of a run begins that a guardrail refused: agno tells it apart from a failed one in no other way."""
+REFUSED_BY = "Refused by the "
+FAILED_IN = "The run ended with an error of the "
+"""How the content of a run begins that a guardrail or a hook refused, or in which one of them failed: agno tells it
+apart from a run whose model failed in no other way."""
 
 
 class Reason(SpecReason):

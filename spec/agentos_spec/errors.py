@@ -19,6 +19,8 @@ class SpecReason:
     """The part before the colon of a model id is no provider of agno."""
     UNKNOWN_TOOLKIT = "UnknownToolkit"
     """agno has no toolkit of that name."""
+    UNKNOWN_HOOK = "UnknownHook"
+    """The image has no such hook, or one that cannot be called."""
     INVALID_TOOL_OPTIONS = "InvalidToolOptions"
     """The toolkit refuses its options, or has no function of a name under requiresConfirmation."""
 

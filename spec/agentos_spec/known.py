@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from agentos_spec.arguments import ModelSpec
 from agentos_spec.catalogue import Catalogue
 from agentos_spec.errors import SpecError, SpecReason, did_you_mean
-from agentos_spec.model import GuardrailSpec, Spec, ToolkitSpec
+from agentos_spec.model import GuardrailSpec, HookSpec, Spec, ToolkitSpec
 from agentos_spec.values import misfit
 
 _FIELDS = {"id": "id", "api_key": "apiKeySecretRef", "base_url": "baseURL"}
@@ -37,6 +37,7 @@ def unknown_names(spec: Spec, catalogue: Catalogue) -> Iterator[SpecError]:
                 yield from toolkit_problems(tool, catalogue)
         for guardrail in part.guardrails:
             yield from guardrail_problems(guardrail, catalogue)
+        yield from map(no_hooks, part.hooks)
 
 
 def unknown_provider(spec: ModelSpec, known: Collection[str]) -> SpecError:
@@ -105,6 +106,12 @@ def guardrail_problems(spec: GuardrailSpec, catalogue: Catalogue) -> Iterator[Sp
         if name not in known:
             hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
             yield _invalid(f"{spec.path}.options.{name}: guardrail {spec.name!r} has no such option{hint}")
+
+
+def no_hooks(spec: HookSpec) -> SpecError:
+    """That the image has no hooks at all, as none has that is not somebody's own."""
+    message = f"{spec.path}: {spec.name!r} is of the package agentos_hooks, which only an image of your own has"
+    return SpecError(SpecReason.UNKNOWN_HOOK, f"{message}; add it there, and name the image in spec.image")
 
 
 def _invalid(message: str) -> SpecError:

@@ -181,6 +181,15 @@ class GuardrailSpec:
 
 
 @dataclass(frozen=True)
+class HookSpec:
+    """A function, or a guardrail, of an image's own, which sees what goes into a run, comes out of it or is called."""
+
+    name: str
+    """`<module>.<function>`, of the package agentos_hooks."""
+    path: str = ""
+
+
+@dataclass(frozen=True)
 class ComponentSpec:
     """What an agent and a team have in common."""
 
@@ -188,6 +197,12 @@ class ComponentSpec:
     name: str | None = None
     tools: tuple[ToolSpec, ...] = ()
     guardrails: tuple[GuardrailSpec, ...] = ()
+    pre_hooks: tuple[HookSpec, ...] = ()
+    """Called with the input of a run, after the guardrails."""
+    post_hooks: tuple[HookSpec, ...] = ()
+    """Called with its answer."""
+    tool_hooks: tuple[HookSpec, ...] = ()
+    """Called around each call of a tool."""
     knowledge: str | None = None
     """Id of what it may search."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -195,6 +210,11 @@ class ComponentSpec:
     of agno's classes a BlockSpec."""
     path: str = ""
     model: ModelSpec = field(kw_only=True)
+
+    @property
+    def hooks(self) -> tuple[HookSpec, ...]:
+        """All of them."""
+        return (*self.pre_hooks, *self.post_hooks, *self.tool_hooks)
 
     def all_models(self) -> Iterator[ModelSpec]:
         """The one that answers and those that are asked beside it."""

@@ -168,6 +168,7 @@ FIXED: Mapping[str, Make] = {
     ),
     **{f"tools.{field}": _functions for field in ("requiresConfirmation", "requiresApproval")},
     "guardrails.options": lambda r: r.choice(({}, {"mask_pii": True}, mapping(r))),
+    **dict.fromkeys(("preHooks", "postHooks", "toolHooks"), _mostly([], ["checks.polite"], ["a.b", "a.B"])),
     **dict.fromkeys(("inputSchema", "outputSchema"), _form),
     **dict.fromkeys(("timezoneIdentifier", "schedules.timezone"), _TIMEZONES),
     "schedules.cron": _mostly(

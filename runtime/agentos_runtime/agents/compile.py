@@ -26,11 +26,13 @@ from agentos_runtime.agents import leaders  # noqa: F401 - see there
 from agentos_runtime.agents.blocks import compile_block
 from agentos_runtime.agents.filters import compile_filters
 from agentos_runtime.agents.forms import compile_form
-from agentos_runtime.agents.guardrails import compile_guardrail
+from agentos_runtime.agents.guards import Hook
+from agentos_runtime.agents.hooks import compile_hooks
 from agentos_runtime.agents.models import compile_model
 from agentos_runtime.agents.own import forget_catalogue
 from agentos_runtime.agents.parts import AgentInWorkflow, ServedWorkflow, TeamInWorkflow
 from agentos_runtime.agents.skills import compile_skills
+from agentos_runtime.agents.tool_hooks import keep_out_of_the_loop
 from agentos_runtime.agents.toolkits import toolkit_maker
 from agentos_runtime.agents.workflows import Executor, compile_steps
 from agentos_runtime.settings import Settings
@@ -138,6 +140,7 @@ class _Compiler:
         self.knowledge = knowledge
         self._apis: dict[str, Toolkit] = {}
         self._makers: dict[str, Callable[[], Toolkit]] = {}
+        self._hooks: dict[str, dict[str, list[Hook]]] = {}
         self._surroundings = surroundings
 
     def agent(self, spec: AgentSpec, workflow: str | None = None) -> Agent:
@@ -180,20 +183,26 @@ class _Compiler:
 
     def _common(self, spec: AgentSpec | TeamSpec) -> dict[str, Any]:
         """What agents and teams are constructed with; of what the spec leaves out, agno's default holds."""
-        said: dict[str, Any] = {
-            "tools": [self._tool(tool) for tool in spec.tools],
-            "pre_hooks": [compile_guardrail(guardrail) for guardrail in spec.guardrails],
-        }
+        tools = [self._tool(tool) for tool in spec.tools]
+        hooks = self._hooks_of(spec)
+        keep_out_of_the_loop(tools, hooks.get("tool_hooks", ()))
         return {
             "id": spec.id,
             "name": spec.name or spec.id,
             "model": self._model(spec.id, spec.model),
             "db": self._database,
             "telemetry": False,
-            **{name: value for name, value in said.items() if value},
+            **({"tools": tools} if tools else {}),
+            **{name: [*found] for name, found in hooks.items()},
             **({"knowledge": self.knowledge[spec.knowledge]} if spec.knowledge else {}),
             **self._parameters(spec.id, spec.parameters),
         }
+
+    def _hooks_of(self, spec: AgentSpec | TeamSpec) -> dict[str, list[Hook]]:
+        """Looked for once; agno writes into lists of them, and into none of them."""
+        if spec.id not in self._hooks:
+            self._hooks[spec.id] = compile_hooks(spec)
+        return self._hooks[spec.id]
 
     def _tool(self, spec: ToolSpec) -> Toolkit:
         if isinstance(spec, OpenApiSpec):

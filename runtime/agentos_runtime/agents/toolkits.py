@@ -7,7 +7,6 @@ have under the same name one day changes nothing. Such a module may also do with
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -17,6 +16,7 @@ from typing import Any
 from agno.tools.function import Function
 from agno.tools.toolkit import Toolkit
 
+from agentos_runtime.agents.modules import exists
 from agentos_runtime.agents.own import own_catalogue, refuse_first
 from agentos_runtime.agents.packages import BUILD_ONE, IN_NO_IMAGE, USE_ALL
 from agentos_runtime.errors import Reason, StartupError
@@ -66,7 +66,7 @@ def _check(spec: ToolkitSpec) -> None:
 
 def _is_own(name: str) -> bool:
     try:
-        return _exists(f"{_OWN}.{name}")
+        return exists(f"{_OWN}.{name}")
     except Exception:  # the image's package fails; that is told where it is imported
         return True
 
@@ -74,7 +74,7 @@ def _is_own(name: str) -> bool:
 def _module(spec: ToolkitSpec) -> ModuleType:
     """Import the toolkit's module."""
     try:
-        name = next((name for place in _PLACES if _exists(name := f"{place}.{spec.name}")), None)
+        name = next((name for place in _PLACES if exists(name := f"{place}.{spec.name}")), None)
         if name is not None:
             return importlib.import_module(name)
     except ImportError as error:
@@ -84,16 +84,6 @@ def _module(spec: ToolkitSpec) -> ModuleType:
         message = f"{spec.path}.toolkit: {spec.name!r} cannot be imported: {text}; correct it in your image"
         raise StartupError(Reason.UNKNOWN_TOOLKIT, message) from error
     raise _unknown(spec)
-
-
-def _exists(module: str) -> bool:
-    """Whether a module can be found; its package need not be there either."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError as error:
-        if error.name == module.partition(".")[0]:
-            return False
-        raise
 
 
 def _toolkit_class(module: ModuleType, spec: ToolkitSpec) -> type[Toolkit]:

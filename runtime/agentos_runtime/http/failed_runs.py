@@ -1,4 +1,4 @@
-"""A run that failed is 502, not 200, and one that a guardrail refused is 422.
+"""A run that failed is 502, not 200, and one that a guardrail or a hook refused is 422.
 
 agno answers 200 with `"status": "ERROR"` in a body full of other things, which every client would have to
 know; a workflow that a step has failed raises instead. Streams are left alone: theirs has begun, and its last event
@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from agentos_runtime.asgi import App, Message, Receive, Scope, Send
-from agentos_runtime.errors import REFUSED_BY_GUARDRAIL
+from agentos_runtime.errors import FAILED_IN, REFUSED_BY
 from agentos_runtime.http.problems import send_problem
 
 _MARK = b'"status":"ERROR"'
@@ -88,11 +88,12 @@ class _Answer:
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
             return
         ids = {name: run[name] for name in ("run_id", "session_id") if isinstance(run.get(name), str)}
-        said = run.get("content")
-        if isinstance(said, str) and said.startswith(REFUSED_BY_GUARDRAIL):
+        said = str(run.get("content"))
+        if said.startswith(REFUSED_BY):
             await send_problem(self._scope, self._send, 422, said, **ids)
         else:
-            await send_problem(self._scope, self._send, 502, "The run ended with an error of its model.", **ids)
+            problem = said if said.startswith(FAILED_IN) else "The run ended with an error of its model."
+            await send_problem(self._scope, self._send, 502, problem, **ids)
 
 
 def _is_json_success(start: Message) -> bool:

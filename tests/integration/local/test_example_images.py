@@ -82,7 +82,7 @@ def answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         time.sleep(0.05)
 
 
-def test_the_runtime_with_tools_of_ones_own_answers(
+def test_the_runtime_with_tools_and_hooks_of_ones_own_answers(
     builder: Buildah, runtime: ImageArchive, model: str, tmp_path: Path
 ) -> None:
     ref = image_examples.build_own_image(builder, runtime)
@@ -99,8 +99,10 @@ def test_the_runtime_with_tools_of_ones_own_answers(
         with httpx.Client(base_url=url, headers=token(), timeout=60) as client:
             told = run(client, 'call order_status {"order": "1001"}')
             waits = run(client, 'call refund {"order": "1001", "amount": 5}')
+            refused = run(client, "my card is 4111 1111 1111 1111")
         assert "shipped" in told["content"]
         assert waits["status"] == "PAUSED"
+        assert refused["detail"] == "Refused by the hook answers.no_card_numbers: an answer holds no card numbers"
     finally:
         process.terminate()
         process.wait(60)

@@ -182,6 +182,21 @@ def test_a_guardrail_refuses_a_question_before_the_model_sees_it(
         assert answer.json()["detail"].startswith("Refused by the guardrail prompt_injection: ")
 
 
+def test_a_guardrail_that_cannot_judge_lets_nothing_through(
+    start: Callable[..., Any], an_agent: Callable[..., dict[str, Any]], token: Callable[..., str], model: Any
+) -> None:
+    guardrails = [{"guardrail": "openai_moderation"}]
+    # The scripted model has no moderations.
+    process = start(
+        an_agent(guardrails=guardrails, tools=[]), OPENAI_API_KEY="not-a-real-key", OPENAI_BASE_URL=f"{model.url}/v1"
+    )
+    process.wait_until("/readyz")
+    with httpx.Client(base_url=process.url, headers={"Authorization": f"Bearer {token()}"}, timeout=60) as client:
+        answer = client.post("/agents/support/runs", data={"message": "hello", "stream": "false"})
+        assert answer.status_code == 502, answer.text
+        assert answer.json()["detail"] == "The run ended with an error of the guardrail openai_moderation."
+
+
 def test_an_answer_has_the_form_that_was_declared(
     start: Callable[..., Any], an_agent: Callable[..., dict[str, Any]], token: Callable[..., str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import re
 import sys
 import time
@@ -15,8 +16,11 @@ import httpx
 import jwt
 import pytest
 import yaml
+from agno.exceptions import OutputCheckError
+from agno.run.agent import RunOutput
 
 from agentos_operator.desired.deployment import PRE_STOP_SECONDS, TERMINATION_SECONDS
+from agentos_runtime.agents.hooks import OF_CALLS, OF_RUNS, compile_hooks
 from agentos_runtime.agents.toolkits import compile_toolkit
 from agentos_spec import ToolkitSpec, parse_spec
 
@@ -45,7 +49,7 @@ def own_tools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The package of the example can be imported, as in its image."""
     monkeypatch.syspath_prepend(str(IMAGE))
     yield
-    for name in [name for name in sys.modules if name.partition(".")[0] == "agentos_tools"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("agentos_tools", "agentos_hooks")]:
         del sys.modules[name]
 
 
@@ -89,16 +93,49 @@ def test_the_example_names_a_toolkit_that_the_image_has(own_tools: None) -> None
     assert {name for name, each in every.items() if each.requires_confirmation} == {"refund"}
     assert set(every) == {"order_status", "refund"}
     (shown,) = re.findall(r"(?ms)^```yaml agent-deployment.yaml\n(.*?)^```$", TEXT)
-    assert yaml.safe_load(shown)["spec"]["agents"][0]["tools"] == document["spec"]["agents"][0]["tools"]
+    for field in ("tools", "postHooks"):
+        assert yaml.safe_load(shown)["spec"]["agents"][0][field] == document["spec"]["agents"][0][field]
 
 
 async def test_the_function_of_the_page_is_the_examples(own_tools: None) -> None:
-    (shown,) = re.findall(r"(?ms)^```python\n(.*?)^```$", TEXT)
+    shown, *_ = re.findall(r"(?ms)^```python\n(.*?)^```$", TEXT)
     assert shown in (IMAGE / "agentos_tools" / "orders.py").read_text()
     orders = importlib.import_module("agentos_tools.orders")
     assert orders.order_status("1001") == "shipped"
     assert await orders.refund("1001", 2) == "2.00 EUR of order 1001 were paid back"
     assert await orders.refund("9", 2) == orders.order_status("9") == "there is no such order"
+
+
+async def test_the_hook_of_the_page_is_the_examples_and_refuses_what_it_says(own_tools: None) -> None:
+    _, shown, _ = re.findall(r"(?ms)^```python\n(.*?)^```$", TEXT)
+    assert shown in (IMAGE / "agentos_hooks" / "answers.py").read_text()
+    (agent,) = parse_spec(yaml.safe_load((IMAGE / "agent-deployment.yaml").read_text())).agents
+    (hook,) = compile_hooks(agent)["post_hooks"]
+    await hook(run_output=RunOutput(content="order 1001 of 2026-11-29 costs 12.50 EUR"))
+    refused = "Refused by the hook answers.no_card_numbers: an answer holds no card numbers"
+    assert refused in TEXT
+    for number in ("4111111111111111", "4111 1111 1111 1111"):
+        with pytest.raises(OutputCheckError, match=refused):
+            await hook(run_output=RunOutput(content=f"the card {number}"))
+
+
+def test_the_page_tells_every_argument_of_a_hook() -> None:
+    rows = {line.split("|")[1].strip(" `"): line for line in TEXT.splitlines() if re.match(r"\| `\w+Hooks` ", line)}
+    told = {field: set(re.findall(r"`(\w+)`", row.split("|")[3])) for field, row in rows.items()}
+    assert told["preHooks"] == OF_RUNS | {"run_input", "agent", "team"}
+    assert told["postHooks"] == {"run_output", "run_input"}
+    assert told["toolHooks"] == OF_CALLS
+
+
+async def test_the_hook_around_calls_of_the_page_hands_on_what_the_tool_says() -> None:
+    *_, shown = re.findall(r"(?ms)^```python\n(.*?)^```$", TEXT)
+    names: dict[str, Any] = {"log": logging.getLogger("shown")}
+    exec(shown, names)
+
+    async def tool(order: str) -> str:
+        return f"{order} is shipped"
+
+    assert await names["logged"]("order_status", tool, {"order": "1001"}) == "1001 is shipped"
 
 
 def test_the_application_starts_on_the_port_with_a_user_that_the_pod_has() -> None:

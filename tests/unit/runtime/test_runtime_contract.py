@@ -33,6 +33,7 @@ TEXTS = {
     "key": "api-key",
     "timezoneIdentifier": "Europe/Berlin",
     "knowledge": "helper",
+    **dict.fromkeys(("preHooks", "postHooks", "toolHooks"), "checks.polite"),
 }
 PARTS = ("agents", "teams")
 OTHERS = {"fallbackModels", "enableAgenticKnowledgeFilters"}
@@ -51,9 +52,10 @@ VALUES = {
 """Of fields whose content is the author's own, one that is right."""
 MODEL = {"id": "openai-chat:gpt-4o-mini"}
 EMBEDDER = {"id": "openai:text-embedding-3-small"}
+COMPONENT = {"id", "name", "model", "tools", "guardrails", "preHooks", "postHooks", "toolHooks", "knowledge"}
 KINDS: dict[str, tuple[Mapping[str, Kind], set[str]]] = {
-    "agents": (AGENT, {"id", "name", "model", "tools", "guardrails", "knowledge"}),
-    "teams": (TEAM, {"id", "name", "model", "tools", "guardrails", "knowledge", "members"}),
+    "agents": (AGENT, COMPONENT),
+    "teams": (TEAM, {*COMPONENT, "members"}),
     "workflows": (WORKFLOW, {"id", "name", "steps"}),
 }
 """By the field of the spec: the runtime's table of parameters, and what it reads beside them."""
@@ -128,6 +130,7 @@ def test_the_runtime_understands_every_field_that_the_crd_has() -> None:
         assert kinds.keys() - parameters.keys() <= {"fallback_models", "enable_agentic_knowledge_filters"}
     assert [tool.requires_confirmation for tool in spec.agents[0].tools] == [("text",)] * 3
     assert spec.teams[0].guardrails[0].name == "openai_moderation"
+    assert [hook.name for hook in spec.teams[0].hooks] == ["checks.polite"] * 3
     assert [source.label for source in spec.knowledge[0].sources] == ["configMap/openai/api-key", TEXTS["url"]]
 
 

@@ -91,7 +91,7 @@ UNSET = [name for name in NAMED if name in left_out() and name != "human_review"
 
 
 def test_the_page_names_parameters_that_a_file_cannot_set() -> None:
-    assert {"compaction", "offload_tool_results", "tool_hooks", "post_hooks"} <= set(UNSET)
+    assert {"compaction", "offload_tool_results", "cache_callables"} <= set(UNSET)
 
 
 @pytest.mark.parametrize("name", UNSET)

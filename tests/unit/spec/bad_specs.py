@@ -177,6 +177,18 @@ BAD_SPECS = {
         "spec.agents[0].guardrails[0].options.mask: guardrail 'pii_detection' has no such option"
         " (did you mean 'mask_pii'?)",
     ),
+    "a hook without an image that could have it": BadSpec(
+        agent(postHooks=["checks.no_prices"]),
+        "spec.agents[0].postHooks[0]: 'checks.no_prices' is of the package agentos_hooks, which only an image of your"
+        " own has; add it there, and name the image in spec.image",
+        "UnknownHook",
+    ),
+    "a hook that is no function of a module": BadSpec(
+        agent(toolHooks=["subprocess:Popen"]),
+        "spec.agents[0].toolHooks[0]: 'subprocess:Popen' is not a module and a function of your image's package"
+        " agentos_hooks, e.g. 'checks.no_prices'",
+        admitted=False,
+    ),
     "a member that does not exist": BadSpec(
         {"agents": [WRITER], "teams": [team("desk", "writter")]},
         "spec.teams[0].members[0]: 'writter' is no agent or team of this document (did you mean 'writer'?)",

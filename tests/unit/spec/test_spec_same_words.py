@@ -56,6 +56,7 @@ OF_AN_IMAGE: dict[str, dict[str, Any]] = {
     "a provider": {"model": {"id": "ours:x"}},
     "an option of a model": {"model": {"id": "openai-chat:x", "options": {"ours": True}}},
     "a toolkit": {"tools": [{"toolkit": "ours", "options": {"x": 1}, "requiresConfirmation": ["delete"]}]},
+    "a hook": {"toolHooks": ["checks.logged"]},
     "an option of a toolkit": {"tools": [{"toolkit": "calculator", "options": {"ours": 1}}]},
 }
 
