@@ -45,10 +45,16 @@ def shown(text: str, after: str, count: int, zone: str = BERLIN) -> list[str]:
         ("0 0 13 * fri", ["2026-12-04T00:00+01:00", "2026-12-11T00:00+01:00", "2026-12-13T00:00+01:00"]),
         ("0 0 29 2 *", ["2028-02-29T00:00+01:00", "2032-02-29T00:00+01:00"]),
         ("30 2 28 3 *", ["2027-03-28T03:30+02:00"]),
+        ("0 0 29 2 */7", ["2032-02-29T00:00+01:00", "2060-02-29T00:00+01:00", "2088-02-29T00:00+01:00"]),
+        ("0 0 */7 2 1", ["2027-02-01T00:00+01:00"]),
     ],
 )
 def test_an_expression_comes_when_cron_says(text: str, expected: list[str]) -> None:
     assert shown(text, "2026-11-28T08:00:00+01:00", len(expected)) == expected
+
+
+def test_the_rarest_day_comes_after_a_century_without_a_leap_day() -> None:
+    assert shown("0 0 29 2 */7", "2088-03-01T00:00:00+01:00", 1) == ["2128-02-29T00:00+01:00"]
 
 
 def test_a_time_that_the_clock_skips_comes_as_much_later() -> None:
