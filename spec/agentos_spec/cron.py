@@ -17,8 +17,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _FAR = 366 * 41
-"""Days in which every time that ever comes has come: a 29th of February that is a Sunday may be forty years away, as there
-is none in 2100."""
+"""Days in which every time that ever comes has come: a 29th of February that is a Sunday may be forty years away, because
+2100 has none."""
 _AROUND = timedelta(hours=4)
 """More than any clock is ever put back or forward."""
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
