@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial, wraps
 from typing import Any
@@ -42,21 +42,25 @@ async def _in_thread(hook: Callable[..., Any], given: Mapping[str, Any]) -> Any:
     The thread is the call's own: in a pool, hooks that wait could take the places of the tools that they wait for.
     """
     loop = asyncio.get_running_loop()
-    calls: list[Future[Any]] = []
+    calls: list[asyncio.Task[Any] | None] = []
+    ended = asyncio.Event()
+
+    async def awaited(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+        if ended.is_set():
+            raise asyncio.CancelledError
+        calls.append(asyncio.current_task())
+        return await function(**given)
 
     def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
-        def called(**arguments: Any) -> Any:
-            calls.append(call := asyncio.run_coroutine_threadsafe(function(**arguments), loop))
-            return call.result()
-
-        return called
+        return lambda **given: asyncio.run_coroutine_threadsafe(awaited(function, given), loop).result()
 
     arguments = {name: waiting(value) if name in NEXT else value for name, value in given.items()}
     thread = ThreadPoolExecutor(1, "tool-hook")
     try:
         return await loop.run_in_executor(thread, partial(copy_context().run, partial(hook, **arguments)))
     finally:
-        for call in calls:
+        ended.set()
+        for call in filter(None, calls):
             call.cancel()  # a tool goes on only while somebody waits for it
         thread.shutdown(wait=False)
 

@@ -337,6 +337,31 @@ async def test_a_tool_ends_with_the_run_that_has_called_it_through_a_hook() -> N
     await asyncio.wait_for(ended.wait(), 30)
 
 
+async def test_a_hook_whose_run_has_ended_calls_no_tool_any_more() -> None:
+    loop, begun, called = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    run_ended, hook_ended = threading.Event(), threading.Event()
+
+    async def tool() -> None:
+        called.set()
+
+    def hook(func: Callable[..., Any]) -> Any:
+        loop.call_soon_threadsafe(begun.set)
+        run_ended.wait(30)
+        try:
+            func()
+        finally:
+            hook_ended.set()
+
+    run = asyncio.ensure_future(around(hook)(func=tool))
+    await begun.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    run_ended.set()
+    assert await asyncio.to_thread(hook_ended.wait, 30)
+    assert not called.is_set()
+
+
 async def test_hooks_that_wait_for_their_tools_do_not_take_their_threads() -> None:
     """As many at once as there are threads in the loop's own pool, and more."""
 
