@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _FAR = 366 * 41
-"""Days in which every time that ever comes has come: a 29th of February that is a Sunday may be forty years away, because
+"""Days in which every time that ever comes has come: a 29th of February that is a Sunday may be forty years away, as
 2100 has none."""
 _AROUND = timedelta(hours=4)
 """More than any clock is ever put back or forward."""
