@@ -14,6 +14,8 @@ from agentos_spec.errors import SpecError, SpecReason, did_you_mean
 from agentos_spec.model import GuardrailSpec, HookSpec, Spec, ToolkitSpec
 from agentos_spec.values import misfit
 
+_ADDRESSES = ("host", "endpoint", "azure_endpoint", "api_base", "url")
+"""Options by which classes of agno that have no `base_url` are told where their server is."""
 _FIELDS = {"id": "id", "api_key": "apiKeySecretRef", "base_url": "baseURL"}
 """Arguments of a model that a field of the document sets."""
 _OURS = frozenset({"client", "async_client", "http_client", "cache_response", "cache_ttl", "cache_dir"})
@@ -52,7 +54,9 @@ def model_problems(spec: ModelSpec, catalogue: Catalogue | None) -> Iterator[Spe
     known = catalogue.model_options(spec.provider) if catalogue else None
     for given, field in ((spec.api_key, "api_key"), (spec.base_url, "base_url")):
         if given and known is not None and field not in known:
-            yield _invalid(f"{spec.path}.{_FIELDS[field]}: provider {spec.provider!r} takes none; leave it out")
+            yield _invalid(
+                f"{spec.path}.{_FIELDS[field]}: provider {spec.provider!r} takes none; {_instead(field, known)}"
+            )
     for name, value in spec.options.items():
         place = f"{spec.path}.options.{name}"
         if name in _FIELDS:
@@ -106,6 +110,12 @@ def guardrail_problems(spec: GuardrailSpec, catalogue: Catalogue) -> Iterator[Sp
         if name not in known:
             hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
             yield _invalid(f"{spec.path}.options.{name}: guardrail {spec.name!r} has no such option{hint}")
+
+
+def _instead(field: str, known: Collection[str]) -> str:
+    """What to do about a field that a provider has not."""
+    address = next((name for name in _ADDRESSES if name in known), None) if field == "base_url" else None
+    return f"say it as options.{address}" if address else "leave it out"
 
 
 def no_hooks(spec: HookSpec) -> SpecError:

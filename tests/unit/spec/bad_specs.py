@@ -118,6 +118,14 @@ BAD_SPECS = {
         agent(fallbackModels=[MODEL], fallbackConfig={"onRateLimit": [MODEL]}),
         "spec.agents[0].fallbackModels: stands beside fallbackConfig; put these models under fallbackConfig.onError",
     ),
+    "an address where the model has an option for it": BadSpec(
+        agent(model={"id": "ollama:llama3.2", "baseURL": "http://ollama.models.svc:11434"}),
+        "spec.agents[0].model.baseURL: provider 'ollama' takes none; say it as options.host",
+    ),
+    "an address that the model does not take": BadSpec(
+        agent(model={"id": "anthropic:claude-sonnet-4-5", "baseURL": "https://claude.example.com"}),
+        "spec.agents[0].model.baseURL: provider 'anthropic' takes none; leave it out",
+    ),
     "an option that the model has not": BadSpec(
         agent(model=MODEL | {"options": {"temprature": 0.2}}),
         "spec.agents[0].model.options.temprature: 'openai-chat' has no such option (did you mean 'temperature'?)",
