@@ -17,6 +17,7 @@ _SCOPES = [
     "sessions:write",
     "sessions:delete",
     "memories:read",
+    "learnings:read",
     "approvals:read",
     "approvals:write",
 ]

@@ -64,6 +64,15 @@ def test_a_changed_document_is_served_anew_with_the_same_token_and_a_broken_one_
     assert following.output.count("Development token") == 1
 
 
+def test_what_the_token_of_a_laptop_can_read(following: Process) -> None:
+    """Everything that a run leaves behind for its user, in SQLite as in a cluster's PostgreSQL."""
+    headers = {"Authorization": f"Bearer {following.output.splitlines()[1]}"}
+    with httpx.Client(base_url=following.url, headers=headers, timeout=60) as client:
+        assert client.post("/agents/first/runs", data={"message": "hello", "stream": "false"}).status_code == 200
+        left = {path: client.get(path).status_code for path in ("/sessions", "/memories", "/learnings", "/approvals")}
+    assert left == dict.fromkeys(left, 200)
+
+
 def chat(folder: Path, file: Path, *arguments: str, said: str) -> subprocess.CompletedProcess[str]:
     """`agentos-runtime chat`, with what a person types."""
     return subprocess.run(
