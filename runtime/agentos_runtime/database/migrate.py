@@ -36,6 +36,12 @@ _CONTINUATIONS = (
 Connection = psycopg.Connection[Any]
 AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 """Down, hung, full, or a standby: none of them is for somebody to mend here, so the process waits."""
+_MADE_BY_ANOTHER = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DuplicateObject,
+)
+"""IF NOT EXISTS looks once; another replica's commit is then met in an index, as the table, or as the table's type."""
 _KEEPALIVE: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -131,8 +137,7 @@ def _lock(connection: Connection, schema: str) -> None:
     """Make the note's table and hold it until the transaction ends; readers are not held up."""
     table = sql.Identifier(schema, _NOTE)
     create = sql.SQL("CREATE TABLE IF NOT EXISTS {} (fingerprint text, tables int, migrated_at timestamptz)")
-    # Another replica may be faster: IF NOT EXISTS looks before the other one's commit.
-    with suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable), connection.transaction():
+    with suppress(*_MADE_BY_ANOTHER), connection.transaction():
         connection.execute(create.format(table))
     connection.commit()
     connection.execute("SET LOCAL statement_timeout = '120s'")
