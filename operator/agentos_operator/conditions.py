@@ -87,6 +87,11 @@ def is_ready(conditions: Sequence[Object]) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
+def is_at_rest(conditions: Sequence[Object]) -> bool:
+    """Whether ``conditions`` say Ready, and none that it is not known yet: only another whole look can tell that."""
+    return is_ready(conditions) and all(condition["status"] != "Unknown" for condition in conditions)
+
+
 def _condition(aspect: Aspect, generation: int) -> Object:
     return {
         "type": aspect.type,

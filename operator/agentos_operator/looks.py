@@ -11,6 +11,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentos_operator.clients.kinds import ROLE_BINDING
+from agentos_operator.resources.common import Object
+
 
 @dataclass
 class Looks:
@@ -42,3 +45,9 @@ class Looks:
     def forget(self, uid: str) -> None:
         """Believe nothing about the resource any more: something of it has changed, or it is gone."""
         self._found.pop(uid, None)
+
+    def doubt(self, child: Object) -> None:
+        """Something was told of a child: where that is of a kind that looks are about, believe nothing of its owner."""
+        if child["kind"] == ROLE_BINDING.kind:
+            for reference in child["metadata"].get("ownerReferences", ()):
+                self.forget(reference["uid"])

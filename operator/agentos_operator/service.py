@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, ROLE_BINDING, WORKSPACE
+from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, WORKSPACE
 from agentos_operator.clients.kubernetes import Kubernetes
 from agentos_operator.clients.postgres import PostgresServer
 from agentos_operator.errors import ApiError
@@ -47,7 +47,7 @@ SWEEP_SHARE = 0.1
 resync."""
 
 FULL_SWEEP_EVERY = 10
-"""Of so many sweeps one looks at all kinds, and so does the first: a kind of which nothing is left is not listed."""
+"""Of so many sweeps one looks at all that is watched, and so does the first: an event may have gone astray."""
 
 _RECONCILERS = {
     WORKSPACE.kind: reconcile_workspace,
@@ -141,9 +141,7 @@ class Operator:
         self._context.other_routes.observe(body, deleted=deleted)
         if not self._context.autoscalers.observe(body, deleted=deleted) or not news or told_before:
             return
-        if body["kind"] == ROLE_BINDING.kind:
-            for reference in body["metadata"].get("ownerReferences", ()):
-                self._context.looks.forget(reference["uid"])
+        self._context.looks.doubt(body)
         for key in keys_of(body):
             self._queue.mark(key)
 

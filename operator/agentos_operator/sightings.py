@@ -38,6 +38,11 @@ class Sightings:
                 del self._seen[workspace]
         return news
 
+    def lag(self, body: Object, workspaces: Iterable[str]) -> bool:
+        """Whether ``body``, as it was listed, is later than what was told of it, or nothing was."""
+        reference, version = reference_of(body), int(body["metadata"]["resourceVersion"])
+        return any(int(self._seen.get(each, {}).get(reference, -1)) < version for each in workspaces)
+
     def add(self, body: Object, workspaces: Iterable[str]) -> None:
         """Take in what a list has told."""
         for workspace in workspaces:

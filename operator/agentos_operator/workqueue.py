@@ -13,7 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from agentos_operator.errors import OperatorError
@@ -24,6 +24,11 @@ FIRST_DELAY = 0.25
 """Seconds before the first repetition."""
 LONGEST_DELAY = 30.0
 """Seconds between repetitions at the most; what waits for a cause outside is looked at this often."""
+GLANCES = 5
+"""Of so many looks and one more that nothing but time asks for, one is whole: with the usual resync, once an hour."""
+
+Glance = Callable[[], Awaitable[bool]]
+"""Whether all that no watch tells of is as the last whole look has left it."""
 
 
 class Key(NamedTuple):
@@ -45,6 +50,10 @@ class Again:
     """Whether the resource is as it should be; if not, it is looked at again with growing delay."""
     within: float | None = None
     """Seconds after which it is looked at again at the latest, because something falls due by then."""
+    glance: Glance | None = None
+    """Stands for the next looks that nothing but time asks for; None where only a whole look can."""
+    glances: int = GLANCES
+    """How many it may stand for."""
 
 
 SETTLED = Again(settled=True)
@@ -66,10 +75,15 @@ class Queue:
         self._marked_while_running: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
+        self._rests: dict[Key, tuple[Again, float]] = {}
         self._wakeup = asyncio.Semaphore(0)
 
     def mark(self, key: Key) -> None:
         """Something about ``key`` may have changed."""
+        self._rests.pop(key, None)
+        self._enqueue(key)
+
+    def _enqueue(self, key: Key) -> None:
         self._cancel_timer(key)
         if key in self._running:
             self._marked_while_running.add(key)
@@ -117,9 +131,25 @@ class Queue:
             if self._queued.pop(key, None) is None:
                 continue  # laid to rest since
             self._running.add(key)
-            again = await self._attempt(key)
+            again = await self._glance(key) or await self._attempt(key)
             self._running.discard(key)
             self._schedule(key, again)
+
+    async def _glance(self, key: Key) -> Again | None:
+        """What holds on of the last look; None where a whole one is needed."""
+        again, since = self._rests.pop(key, (UNSETTLED, 0.0))
+        if again.glance is None or again.glances == 0:
+            return None
+        rested = asyncio.get_running_loop().time() - since
+        within = None if again.within is None else again.within - rested
+        if within is not None and within < FIRST_DELAY:
+            return None
+        try:
+            still = await again.glance()
+        except Exception as error:
+            logger.info("a glance at %s failed, so all of it is looked at: %s", key, describe(error))
+            return None
+        return replace(again, within=within, glances=again.glances - 1) if still else None
 
     async def _attempt(self, key: Key) -> Again | None:
         try:
@@ -141,7 +171,10 @@ class Queue:
             delay = self._delay(key, again)
             if again.within is not None:
                 delay = min(delay, max(again.within, FIRST_DELAY))
-            self._timers[key] = asyncio.get_running_loop().call_later(delay, self.mark, key)
+            loop = asyncio.get_running_loop()
+            if again.settled:
+                self._rests[key] = again, loop.time()
+            self._timers[key] = loop.call_later(delay, self._enqueue, key)
 
     def _delay(self, key: Key, again: Again) -> float:
         if again.settled:

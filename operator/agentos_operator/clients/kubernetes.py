@@ -32,7 +32,9 @@ _LONGEST_MESSAGE = 4000
 
 _PAGE = 500
 """Objects of a list that are read at a time, which bounds the memory that it takes."""
-_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_METADATA_OF_ALL = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_METADATA_OF_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
 
 _ERRORS: Mapping[int, type[ApiError]] = {
     400: Invalid,
@@ -65,6 +67,14 @@ class Kubernetes:
             return await self.get(kind, name, namespace)
         except NotFound:
             return None
+
+    async def version(self, kind: Kind, name: str, namespace: str) -> str | None:
+        """The object's resource version, or None when there is no such object; its contents stay where they are."""
+        try:
+            found = await self._request("GET", kind, kind.path(name, namespace), accept=_METADATA_OF_ONE)
+        except NotFound:
+            return None
+        return str(found["metadata"]["resourceVersion"])
 
     async def list(self, kind: Kind, namespace: str | None, labels: Mapping[str, str]) -> list[Object]:
         """All objects with ``labels``, in ``namespace`` or in all."""
@@ -99,11 +109,8 @@ class Kubernetes:
             query["continue"] = more
 
     async def _metadata(self, kind: Kind, query: Mapping[str, str]) -> Object:
-        """A list whose items are null when there are none.
-
-        https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
-        """
-        return await self._request("GET", kind, kind.path(None, None), query=query, accept=_METADATA_ONLY)
+        """A list whose items are null when there are none."""
+        return await self._request("GET", kind, kind.path(None, None), query=query, accept=_METADATA_OF_ALL)
 
     async def create(self, body: Object) -> Object:
         """Create the object; Conflict when it exists."""

@@ -5,7 +5,8 @@ Called by the queue with a key. Its children go with it by garbage collection, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agentos_operator import reasons
@@ -15,8 +16,9 @@ from agentos_operator.clients.kinds import (
     DEPLOYMENT,
     POD,
     WORKSPACE,
+    Kind,
 )
-from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_ready, waiting
+from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, is_at_rest, is_ready, waiting
 from agentos_operator.desired.access import deployment_with_access
 from agentos_operator.desired.agent_deployment import Circumstances, DeploymentObjects, build_deployment_objects
 from agentos_operator.desired.database_ca import deployment_with_database_ca
@@ -44,7 +46,7 @@ from agentos_operator.reconcile.spec_check import spec_aspect
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.resources.agent_deployment import AgentDeployment, parse_agent_deployment
 from agentos_operator.resources.common import Object, Owner, is_controlled_by
-from agentos_operator.workqueue import SETTLED, UNSETTLED, Again, Key
+from agentos_operator.workqueue import SETTLED, UNSETTLED, Again, Glance, Key
 
 _CONFIG_MAPS = "config maps of earlier specs"
 
@@ -74,7 +76,28 @@ async def reconcile_agent_deployment(context: Context, key: Key) -> Again | None
         _suspect_workspace(context, key, before=body.get("status", {}).get("conditions", ()), after=conditions)
     if "host" not in fields:
         context.hosts.let_go(deployment.meta.uid)  # only now: what status names is still held
+    if isinstance(found, Dependencies) and is_at_rest(conditions) and not found.suspended:
+        return Again(settled=True, glance=_glance(context, key, deployment, found.inputs))
     return SETTLED if is_ready(conditions) or _is_paused(conditions) else UNSETTLED
+
+
+def _glance(
+    context: Context, key: Key, deployment: AgentDeployment, inputs: Mapping[tuple[Kind, str], str | None]
+) -> Glance:
+    """A look at what no watch tells of.
+
+    The workspace's own Secrets are looked at with the Workspace. A ConfigMap of the deployment's own cannot be edited;
+    one that is gone is missed when a pod cannot start without it, and of that an event tells.
+    """
+    namespace, is_asked = deployment.namespace, deployment.is_asked
+
+    async def is_still() -> bool:
+        if is_asked:
+            context.inquiry.request(key)
+        reads = (context.kubernetes.version(kind, name, namespace) for kind, name in inputs)
+        return await asyncio.gather(*reads) == list(inputs.values())
+
+    return is_still
 
 
 def _suspect_workspace(context: Context, key: Key, before: Sequence[Object], after: Sequence[Object]) -> None:

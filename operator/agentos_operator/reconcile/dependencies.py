@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentos_operator import reasons
-from agentos_operator.clients.kinds import CONFIG_MAP, SECRET, WORKSPACE
+from agentos_operator.clients.kinds import CONFIG_MAP, SECRET, WORKSPACE, Kind
 from agentos_operator.conditions import Aspect, failed, held
 from agentos_operator.desired.access import build_access
 from agentos_operator.desired.secrets import (
@@ -40,6 +40,8 @@ class Dependencies:
     """The Workspace as it was read."""
     credentials: Mapping[str, str]
     """By purpose, an id that changes with the Secrets behind it, or documents; the pods carry it and follow."""
+    inputs: Mapping[tuple[Kind, str], str | None]
+    """Resource version by kind and name, None for what is not there: the Secrets and ConfigMaps that specs name."""
     access: Access
     """Who may sign tokens, as the Workspace has it."""
     access_variables: Sequence[Object]
@@ -91,16 +93,22 @@ async def find_dependencies(context: Context, deployment: AgentDeployment) -> De
         **({"secrets": _versions_id(named)} if named else {}),
         **({"documents": _versions_id(documents)} if documents else {}),
     }
+    inputs = _inputs(SECRET, secrets) | _inputs(CONFIG_MAP, dict(zip(deployment.config_maps, texts, strict=True)))
     complete = held(DEPENDENCIES_READY, "The workspace and all Secrets and ConfigMaps are there.")
     return Dependencies(
         workspace=name,
         body=workspace,
         credentials=credentials,
+        inputs=inputs,
         access=access,
         access_variables=build_access(access, keys),
         aspect=problem or complete,
         suspension=suspension,
     )
+
+
+def _inputs(kind: Kind, found: Mapping[str, Object | None]) -> dict[tuple[Kind, str], str | None]:
+    return {(kind, name): each["metadata"]["resourceVersion"] if each else None for name, each in found.items()}
 
 
 def _public_keys(access: Access, secrets: Mapping[str, Object | None]) -> Iterator[tuple[SecretKey, str]]:

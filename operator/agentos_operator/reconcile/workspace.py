@@ -6,11 +6,12 @@ Called by the queue with a key; reads what is, applies what should be, writes st
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from agentos_operator import reasons
-from agentos_operator.clients.kinds import AGENT_DEPLOYMENT, NAMESPACE, NETWORK_POLICY, SECRET, WORKSPACE
+from agentos_operator.clients.kinds import NAMESPACE, NETWORK_POLICY, SECRET, WORKSPACE
 from agentos_operator.clients.postgres import PostgresServer, place_of
-from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, failed, held, is_ready, waiting
+from agentos_operator.conditions import SUSPENDED, Aspect, build_conditions, failed, held, is_at_rest, is_ready, waiting
 from agentos_operator.database_names import DatabaseNames, database_names
 from agentos_operator.desired.namespace import build_namespace
 from agentos_operator.desired.quota import QuotaFault, merge_quota
@@ -24,24 +25,22 @@ from agentos_operator.reconcile.database_ca import ensure_database_ca
 from agentos_operator.reconcile.database_rotation import DatabaseWork
 from agentos_operator.reconcile.finalizer import set_finalizer
 from agentos_operator.reconcile.isolation.aspect import tell_isolation
-from agentos_operator.reconcile.jwt_rotation import JwtRotation
 from agentos_operator.reconcile.main_api import MAIN_API_READY, ensure_grant
 from agentos_operator.reconcile.members import ensure_members
 from agentos_operator.reconcile.own_host import reserved_hosts
-from agentos_operator.reconcile.retained import publish_retained
 from agentos_operator.reconcile.rotation_report import RotationReport
 from agentos_operator.reconcile.status import write_status
 from agentos_operator.reconcile.strangers import is_contained
 from agentos_operator.reconcile.surroundings.aspect import tell_surroundings
 from agentos_operator.reconcile.suspension import find_suspension
-from agentos_operator.reconcile.workspace_database import DATABASE_READY, ensure_database, server_safety
+from agentos_operator.reconcile.workspace_access import CREDENTIALS_READY, ensure_access, wake_deployments
+from agentos_operator.reconcile.workspace_database import DATABASE_READY, DATABASE_SERVER_SAFE, server_safety
 from agentos_operator.reconcile.workspace_deletion import delete_workspace, deletion_prevented, holds_back
 from agentos_operator.resources.common import Object, is_controlled_by
 from agentos_operator.resources.workspace import Workspace, parse_workspace
-from agentos_operator.workqueue import Again, Key
+from agentos_operator.workqueue import Again, Glance, Key
 
 NAMESPACE_READY = "NamespaceReady"
-CREDENTIALS_READY = "CredentialsReady"
 QUOTA_READY = "QuotaReady"
 """Told only while the quota cannot be."""
 
@@ -66,8 +65,31 @@ async def reconcile_workspace(context: Context, key: Key) -> Again | None:
     if workspace.meta.deleting:
         aspects = [deletion_prevented(), *aspects]
     conditions = build_conditions(aspects, "Namespace, database and credentials are ready.", workspace.meta.generation)
-    await _tell(context, body, workspace, conditions, report.complete(fields))
-    return Again(is_ready(conditions), report.within)
+    status = report.complete(fields)
+    await _tell(context, body, workspace, conditions, status)
+    lacks_tokens = workspace.access.generated and status.get("isolation", {}).get("tokenAttempts") == 0
+    awaited = lacks_tokens or workspace.suspended or workspace.meta.deleting
+    glance = _glance(context, workspace, status, conditions) if is_at_rest(conditions) and not awaited else None
+    return Again(is_ready(conditions), report.within, glance)
+
+
+def _glance(context: Context, workspace: Workspace, status: Object, conditions: Sequence[Object]) -> Glance:
+    """A look at what no watch tells of, Secrets and PostgreSQL, which puts these right itself."""
+    previous = {name: status[name] for name in ("database", "auth")}
+    said = next(each["message"] for each in conditions if each["type"] == DATABASE_SERVER_SAFE)
+
+    async def is_still() -> bool:
+        children = Children(context.kubernetes, context.ledger, workspace.meta.uid)
+        names = database_names(workspace.name, workspace.meta.uid)
+        place = place_of(context.databases[workspace.database.server], workspace.database.isolation, names)
+        work = DatabaseWork(context, children, workspace, names, place, RotationReport(previous))
+        aspects = (
+            *await ensure_access(work, may_log_in=False),
+            await attempt(NAMESPACE_READY, ensure_database_ca(children, workspace, place, NAMESPACE_READY)),
+        )
+        return all(each.holds for each in aspects) and not children.changed and server_safety(place).message == said
+
+    return is_still
 
 
 async def _provision(
@@ -100,18 +122,13 @@ async def _provision_owned(
     namespace = await attempt(NAMESPACE_READY, _enter(context, children, objects))
     if not namespace.holds:
         return _not_begun(namespace), {}
-    inside, authorities, database, credentials = await asyncio.gather(
+    inside, authorities, (database, credentials) = await asyncio.gather(
         attempt(NAMESPACE_READY, _furnish(context, children, workspace, objects)),
         attempt(NAMESPACE_READY, ensure_database_ca(children, workspace, server, NAMESPACE_READY)),
-        attempt(DATABASE_READY, ensure_database(DatabaseWork(context, children, workspace, names, place, report))),
-        attempt(CREDENTIALS_READY, _issue(JwtRotation(context, children, workspace, report))),
+        ensure_access(DatabaseWork(context, children, workspace, names, place, report), may_log_in=True),
     )
     if NETWORK_POLICY.kind in children.changed:
         context.isolation.suspected.add(workspace.meta.uid)
-    if SECRET.kind in children.changed:
-        context.owed.add(workspace.meta.uid)
-        await _wake_deployments(context, workspace)
-    await publish_retained(context, workspace.database.server, server)
     aspects = [
         inside if authorities.holds else authorities,
         database,
@@ -221,11 +238,6 @@ async def _furnish(context: Context, children: Children, workspace: Workspace, o
     return held(NAMESPACE_READY, f"Namespace {workspace.namespace} is isolated and has its quota.")
 
 
-async def _issue(rotation: JwtRotation) -> Aspect:
-    await rotation.run()
-    return held(CREDENTIALS_READY, f"Tokens are signed with the key secret of Secret {JWT_SECRET}.")
-
-
 def _fields(context: Context, workspace: Workspace, names: DatabaseNames, database: str) -> Object:
     return {
         "namespace": {
@@ -253,12 +265,5 @@ async def _tell(context: Context, body: Object, workspace: Workspace, conditions
     owed = uid in context.owed
     context.owed.add(uid)
     if await write_status(context, body, conditions, fields) or owed:
-        await _wake_deployments(context, workspace)
+        await wake_deployments(context, workspace)
     context.owed.discard(uid)
-
-
-async def _wake_deployments(context: Context, workspace: Workspace) -> None:
-    """AgentDeployments that waited for the workspace go on at once, and pods follow its new credentials."""
-    for deployment in await context.kubernetes.list(AGENT_DEPLOYMENT, workspace.namespace, {}):
-        context.mark(Key(AGENT_DEPLOYMENT.kind, workspace.namespace, deployment["metadata"]["name"]))
-    context.owed.discard(workspace.meta.uid)

@@ -29,8 +29,8 @@ _REASONS: dict[type[DatabaseError], str] = {
 }
 
 
-async def ensure_database(work: DatabaseWork) -> Aspect:
-    """The workspace's Secret, schema and roles exist and fit each other."""
+async def ensure_database(work: DatabaseWork, *, may_log_in: bool) -> Aspect:
+    """The workspace's Secret, schema and roles exist and fit each other; ``may_log_in`` to find that out when due."""
     context, workspace, names, server = work.context, work.workspace, work.names, work.server
     rotation = await DatabaseRotation.begin(work)
     desired = WorkspaceDatabase(
@@ -40,7 +40,7 @@ async def ensure_database(work: DatabaseWork) -> Aspect:
         statement_timeout_ms=workspace.database.statement_timeout_ms,
         restore_from=workspace.database.restore_from,
     )
-    verify = _verification_is_due(context, workspace.meta.uid)
+    verify = may_log_in and _verification_is_due(context, workspace.meta.uid)
     try:
         ensured = await server.ensure_workspace(desired, rotation.credentials, verify_logins=verify)
         await rotation.advance(desired)
@@ -75,6 +75,6 @@ def database_failure(error: DatabaseError) -> Aspect:
 
 
 def _verification_is_due(context: Context, uid: str) -> bool:
-    """A password changed by SQL is found only by logging in, which costs a connection: once per resync."""
+    """A password changed by SQL is found only by logging in, which costs a connection: not at each whole look."""
     last = context.logins_verified.setdefault(uid, context.monotonic())
     return context.monotonic() - last >= context.settings.resync_seconds / 2

@@ -60,6 +60,19 @@ def test_a_digest_changes_with_anything_of_the_workspace(sightings: Sightings, c
     assert sightings.digest("acme") != before
 
 
+@pytest.mark.parametrize(("listed", "lags"), [(4, False), (5, False), (6, True), (10, True)])
+def test_a_list_is_ahead_of_the_events_where_its_version_is_greater(
+    sightings: Sightings, listed: int, lags: bool
+) -> None:
+    assert sightings.lag(body(listed), ACME) is lags
+
+
+def test_what_was_never_told_of_is_ahead_and_what_belongs_to_nobody_is_not(sightings: Sightings) -> None:
+    assert sightings.lag(body(5, "second"), ACME)
+    assert sightings.lag(body(5), OTHER)
+    assert not sightings.lag(body(6), set())
+
+
 def test_a_digest_is_of_one_workspace_in_any_order(sightings: Sightings) -> None:
     sightings.note(body(7, "second"), ACME, deleted=False)
     sightings.note(body(8, "third"), OTHER, deleted=False)

@@ -129,6 +129,87 @@ def test_what_is_settled_is_looked_at_again_at_the_resync() -> None:
     assert work.times == [0, RESYNC, 2 * RESYNC]
 
 
+class Glances:
+    """Answers as told when asked whether all is as it was; notes when that was."""
+
+    def __init__(self, *answers: bool | Exception) -> None:
+        self.times: list[float] = []
+        self._answers = list(answers)
+
+    async def __call__(self) -> bool:
+        self.times.append(asyncio.get_running_loop().time())
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_what_is_as_it_was_is_glanced_at_and_once_in_a_while_looked_at_as_a_whole() -> None:
+    glances = Glances(True)
+    work = Recorder(Again(settled=True, glance=glances))
+    course(work, 13 * RESYNC - 1, (0, ACME))
+    assert work.times == [0, 6 * RESYNC, 12 * RESYNC]
+    assert glances.times == [RESYNC * each for each in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11)]
+
+
+@pytest.mark.parametrize("answer", [False, RuntimeError("planted-secret")])
+def test_what_a_glance_finds_changed_or_cannot_find_out_is_looked_at_at_once(
+    answer: bool | Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    work = Recorder(Again(settled=True, glance=Glances(True, answer)))
+    with caplog.at_level(logging.DEBUG):
+        course(work, 2 * RESYNC + 1, (0, ACME))
+    assert work.times == [0, 2 * RESYNC]
+    assert "planted-secret" not in caplog.text
+
+
+def test_an_event_is_never_answered_with_a_glance() -> None:
+    glances = Glances(True)
+    work = Recorder(Again(settled=True, glance=glances))
+    course(work, RESYNC + 101, (0, ACME), (100, ACME), (RESYNC + 50, ACME))
+    assert work.times == [0, 100, RESYNC + 50]
+    assert glances.times == []
+
+
+def test_an_event_during_a_glance_is_looked_at_after_it() -> None:
+    async def slow() -> bool:
+        await asyncio.sleep(5)
+        return True
+
+    work = Recorder(Again(settled=True, glance=slow))
+    course(work, RESYNC + 10, (0, ACME), (RESYNC + 1, ACME))
+    assert work.times == [0, RESYNC + 5]
+
+
+def test_an_event_that_meets_a_key_which_waits_for_a_glance_makes_it_a_whole_look() -> None:
+    async def work(key: Key) -> Again:
+        calls.append((key, asyncio.get_running_loop().time()))
+        if key == OTHER:
+            await asyncio.sleep(100)
+        return Again(settled=True, glance=glances)
+
+    async def play() -> None:
+        queue = Queue(work, RESYNC)
+        queue.mark(ACME)
+        asyncio.get_running_loop().call_later(RESYNC - 10, queue.mark, OTHER)
+        asyncio.get_running_loop().call_later(RESYNC + 10, queue.mark, ACME)
+        await run(queue, RESYNC + 200, workers=1)
+
+    glances = Glances(True)
+    calls: list[tuple[Key, float]] = []
+    simulate(play())
+    assert calls == [(ACME, 0), (OTHER, RESYNC - 10), (ACME, RESYNC + 90)]
+    assert glances.times == []
+
+
+def test_what_falls_due_is_looked_at_as_a_whole_however_many_glances_came_before() -> None:
+    glances = Glances(True)
+    work = Recorder(Again(settled=True, within=2.5 * RESYNC, glance=glances))
+    course(work, 2.6 * RESYNC, (0, ACME))
+    assert work.times == [0, 2.5 * RESYNC]
+    assert glances.times == [RESYNC, 2 * RESYNC]
+
+
 def test_an_event_comes_before_the_delay_and_does_not_add_a_second_timer() -> None:
     work = Recorder(SETTLED)
     course(work, RESYNC + 150, (0, ACME), (100, ACME))
