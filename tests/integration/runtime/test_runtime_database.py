@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from agentos_runtime.database.migrate import migrate
 from agentos_runtime.settings import DatabaseSettings
+from tests.integration.apiserver import eventually
 
 FORM = {"message": "Hello", "stream": "false"}
 
@@ -139,6 +141,28 @@ def test_many_replicas_migrate_an_empty_schema_once(database: Any) -> None:
     with ThreadPoolExecutor(8) as pool:
         for done in [pool.submit(replica) for _ in range(8)]:
             done.result()
+    assert len(database.rows("SELECT * FROM agentos_runtime_schema")) == 1
+
+
+def test_a_replica_whose_table_is_made_by_another_in_the_same_moment_goes_on(
+    database: Any, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has seen that there is no such table, and meets the type of the other one's."""
+    clear(database)
+    slow, columns = psycopg.connect(database.url), "(fingerprint text, tables int, migrated_at timestamptz)"
+    slow.execute(f"CREATE TABLE another {columns}".encode())  # what it must read of types is read
+    slow.rollback()
+    with ThreadPoolExecutor(1) as pool, postgres.connect() as fast, monkeypatch.context() as patched:
+        fast.autocommit = False
+        patched.setattr(psycopg, "connect", lambda *_, **__: slow)
+        fast.execute("LOCK TABLE pg_catalog.pg_type IN ACCESS EXCLUSIVE MODE")
+        done = pool.submit(migrate, DatabaseSettings(database.url, database.schema))
+        waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid = %s"
+        eventually(lambda: fast.execute(waits, [slow.info.backend_pid]).fetchone() is not None, "it waits for types")
+        fast.execute(f"SET LOCAL ROLE {database.schema}".encode())
+        fast.execute(f"CREATE TABLE {database.schema}.agentos_runtime_schema {columns}".encode())
+        fast.commit()
+        done.result()
     assert len(database.rows("SELECT * FROM agentos_runtime_schema")) == 1
 
 
