@@ -3,13 +3,12 @@
 a world without an operator    fleets by the bare client, the smallest first
 a world with one               workspaces one after the other; then each fleet: made, weighed, removed, the
                                operator begun anew in between
-of the largest                 also rest, restart and single changes
+of the largest                 also restart, single changes and rest
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,10 +17,10 @@ from bench import circumstances, workspace
 from bench.arithmetic import percentile
 from bench.catalog import SCALE_SIZES, by_name
 from bench.results import Entry, entry
-from bench.scale import alone, fleet, restart, world, writes
+from bench.scale import alone, fleet, rest, restart, world
 from bench.scale.bare import Bare, BareClient
 from bench.scale.client import Client
-from bench.scale.world import USER, World
+from bench.scale.world import World
 from local.steps import say
 
 MB_PER_MIB = 2**20 / 1e6
@@ -30,16 +29,14 @@ LARGEST = max(SCALE_SIZES)
 
 @dataclass(frozen=True)
 class Plan:
-    """How many, and how long a rest."""
+    """How many, and how long a pause."""
 
     sizes: Sequence[int] = SCALE_SIZES
     samples: int = 50
     """Workspaces that are made one after the other."""
     changes: int = 40
     settle_seconds: float = 30.0
-    """From the last Ready until memory and rest are looked at."""
-    rest_seconds: float = 600.0
-    """The chart's resync interval: in a shorter time few resources, or none, would be looked at again."""
+    """From the last Ready until memory is looked at, and from the last look at all until rest is."""
 
 
 def measure(plan: Plan) -> tuple[list[Entry], dict[str, Any]]:
@@ -96,30 +93,23 @@ async def _size(plan: Plan, place: World, client: Client, size: int, *, last: bo
     )
     await asyncio.sleep(plan.settle_seconds)
     found: dict[str, Any] = {**asdict(made), "rss_mb": place.operator.memory()["rss"] * MB_PER_MIB}
+    rested = None
     if last:
-        found["rest"] = await _rest(place, plan.rest_seconds)
         found["restart"] = asdict(await restart.restart(client, place, size))
         say(f"  settled {found['restart']['seconds']:.1f} s after a restart")
         found["changes_s"] = await fleet.change_some(client, names, plan.changes)
+        rested = await rest.rest(place, size, plan.settle_seconds)
     found["removed_s"] = await fleet.remove(client, names)
     found["left"] = await fleet.left(client, place)
+    if rested:
+        found["rest"] = _rest(rested, await rest.idle_percent(place))
     say(f"  removed after {found['removed_s']:.1f} s; left: {found['left'] or 'nothing'}")
     return found
 
 
-async def _rest(place: World, seconds: float) -> dict[str, Any]:
-    """What goes on while nobody asks for anything."""
-    offset, cpu, began = place.audit.stat().st_size, place.operator.cpu_seconds(), time.monotonic()
-    await asyncio.sleep(seconds)
-    passed = time.monotonic() - began
-    found = writes.since(place.audit, offset)
-    own = writes.by_resource(found, USER)
-    return {
-        "cpu_percent": (place.operator.cpu_seconds() - cpu) / passed * 100,
-        "writes_per_minute": sum(own.values()) / passed * 60,
-        "writes": own,
-        "writes_of_all": writes.by_user(found),
-    }
+def _rest(rested: rest.Rested, idle: float) -> dict[str, Any]:
+    found = {"cpu_percent": rested.cpu_percent(idle), "idle_cpu_percent": idle}
+    return {**asdict(rested), **found, "writes_per_minute": rested.writes_per_minute}
 
 
 def _figures(size: int, found: dict[str, Any]) -> dict[str, tuple[float, float | None]]:

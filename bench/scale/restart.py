@@ -50,7 +50,7 @@ async def restart(client: Client, place: World, workspaces: int) -> Restarted:
     place.operator.stop()
     offset, began = place.audit.stat().st_size, time.monotonic()
     place.operator.start()
-    wait_until(lambda: _settled(place, workspaces), what="a settled operator", timeout=PATIENCE, advice=_ADVICE)
+    wait_until_settled(place, workspaces)
     seconds = time.monotonic() - began
     cpu = place.operator.cpu_seconds()
     after = await _versions(client)
@@ -58,6 +58,11 @@ async def restart(client: Client, place: World, workspaces: int) -> Restarted:
     changed = sum(before.get(uid) != version for uid, version in after.items()) + len(before.keys() - after.keys())
     own = sum(each.user == USER for each in asked)
     return Restarted(seconds, changed, writes.by_resource(writes.since(place.audit, offset), USER), own, cpu)
+
+
+def wait_until_settled(place: World, workspaces: int) -> None:
+    """Until the operator has looked at as many workspaces with a deployment each, and nothing waits."""
+    wait_until(lambda: _settled(place, workspaces), what="a settled operator", timeout=PATIENCE, advice=_ADVICE)
 
 
 async def _versions(client: Client) -> dict[str, str]:
