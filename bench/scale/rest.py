@@ -43,7 +43,7 @@ class Rested:
         return sum(self.writes.values()) / self.seconds * 60
 
     def cpu_percent(self, idle: float) -> float:
-        """Of a core, at the chart's interval; ``idle`` is what the operator takes with nothing to look at, in percent."""
+        """Of a core, at the chart's interval; ``idle`` is the percentage with nothing to look at."""
         whole = self.resync_seconds * (GLANCES + 1)
         return self.cpu_seconds / whole * 100 + idle * (1 - self.seconds / whole)
 
