@@ -39,7 +39,7 @@ class Sightings:
         return news
 
     def lag(self, body: Object, workspaces: Iterable[str]) -> bool:
-        """Whether ``body``, as it was listed, is later than what was told of it, or nothing was."""
+        """Whether ``body``, as it was listed, is later than what was told of it, or nothing was (KEP-5504)."""
         reference, version = reference_of(body), int(body["metadata"]["resourceVersion"])
         return any(int(self._seen.get(each, {}).get(reference, -1)) < version for each in workspaces)
 

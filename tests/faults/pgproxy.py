@@ -73,7 +73,7 @@ class _Conversation:
 
     def run(self) -> None:
         """Pass on what both sides say, until one of them or a fault ends it."""
-        # Not select(): the whole suite has more than 1,024 files open, because watches outlive a killed operator.
+        # Not select(), which takes no descriptor beyond 1,023: the whole suite in one run comes to have more.
         with selectors.DefaultSelector() as both:
             both.register(self._client, selectors.EVENT_READ, self._ask)
             both.register(self._server, selectors.EVENT_READ, self._answer)
