@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 from agentos_operator.clients.kinds import LEASE
 from agentos_operator.clients.kubernetes import Kubernetes
-from agentos_operator.errors import ApiError, Conflict
+from agentos_operator.errors import ApiError, Conflict, NotFound
 from agentos_operator.resources.common import Object
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class Leadership:
         self._identity = identity
         self._seen: tuple[object, float] = (None, 0.0)
         self._renewed: float | None = None
+        self._held: Object | None = None
 
     async def acquire(self) -> None:
         """Wait until this candidate leads."""
@@ -90,9 +91,23 @@ class Leadership:
         return self._renewed is not None and time.monotonic() - self._renewed < seconds
 
     async def _take_or_renew(self) -> bool:
+        return await self._renew_unread() or await self._look_and_take()
+
+    async def _renew_unread(self) -> bool:
+        """Whether the Lease is as the last renewal left it, and was renewed: half of what leading costs is the look."""
+        held, self._held = self._held, None
+        if held is None:
+            return False
+        try:
+            await self._renew(held)
+        except (Conflict, NotFound):
+            return False
+        return True
+
+    async def _look_and_take(self) -> bool:
         lease = await self._kubernetes.find(LEASE, self._name, self._namespace)
         if lease is None:
-            await self._kubernetes.create(self._new_lease())
+            self._held = await self._kubernetes.create(self._new_lease())
             return True
         spec = lease.setdefault("spec", {})
         if spec.get("holderIdentity") != self._identity:
@@ -100,9 +115,12 @@ class Leadership:
                 return False
             transitions = spec.get("leaseTransitions", 0) + 1
             spec.update(holderIdentity=self._identity, acquireTime=_now(), leaseTransitions=transitions)
-        spec.update(leaseDurationSeconds=LEASE_SECONDS, renewTime=_now())
-        await self._kubernetes.replace(lease)
+        await self._renew(lease)
         return True
+
+    async def _renew(self, lease: Object) -> None:
+        lease["spec"].update(leaseDurationSeconds=LEASE_SECONDS, renewTime=_now())
+        self._held = await self._kubernetes.replace(lease)
 
     def _is_free(self, spec: Object) -> bool:
         """Nobody holds it, or its holder has not renewed for its whole duration as we saw it."""

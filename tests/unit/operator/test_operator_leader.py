@@ -33,6 +33,7 @@ class LeaseServer:
         self.lease: Object | None = None
         self.version = 0
         self.writes = 0
+        self.reads = 0
 
     def client(self, **trouble: Any) -> Kubernetes:
         """A candidate's connection."""
@@ -65,6 +66,7 @@ class _Connection:
     async def find(self, kind: Kind, name: str, namespace: str | None) -> Object | None:
         assert (kind, name, namespace) == (LEASE, "agentos-operator", "agentos-system")
         await self._travel()
+        self._server.reads += 1
         return copy.deepcopy(self._server.lease)
 
     async def create(self, body: Object) -> Object:
@@ -243,6 +245,46 @@ def test_a_leader_whose_lease_was_taken_by_hand_stops_and_does_not_take_it_back(
         server.store(taken)
         await first.hold()
         assert server.holder == "somebody"
+
+    simulate(play())
+
+
+def test_a_leader_renews_without_reading_and_reads_again_once_somebody_else_wrote() -> None:
+    async def play() -> None:
+        server = LeaseServer()
+        first = candidate(server.client(), "a")
+        await first.acquire()
+        hold = asyncio.create_task(first.hold())
+        reads, writes = server.reads, server.writes
+        await asyncio.sleep(2 * LEASE_SECONDS)
+        assert server.reads == reads
+        assert server.writes > writes + 10
+        assert server.lease is not None
+        server.store({**server.lease, "metadata": {**server.lease["metadata"], "annotations": {"seen": "by hand"}}})
+        await asyncio.sleep(2 * RETRY_SECONDS)
+        assert server.reads == reads + 1
+        assert server.lease["metadata"]["annotations"] == {"seen": "by hand"}
+        await asyncio.sleep(2 * LEASE_SECONDS)
+        assert not hold.done()
+        assert server.reads == reads + 1
+        hold.cancel()
+        await asyncio.wait([hold])
+
+    simulate(play())
+
+
+def test_a_leader_whose_lease_was_deleted_makes_it_anew_at_once() -> None:
+    async def play() -> None:
+        server = LeaseServer()
+        first = candidate(server.client(), "a")
+        await first.acquire()
+        hold = asyncio.create_task(first.hold())
+        server.lease = None
+        await asyncio.sleep(2 * RETRY_SECONDS)
+        assert server.holder == "a"
+        assert not hold.done()
+        hold.cancel()
+        await asyncio.wait([hold])
 
     simulate(play())
 
