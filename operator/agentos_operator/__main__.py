@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -41,6 +42,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--metrics-port", type=int, help="where Prometheus reads metrics (default: nowhere)")
     options = parser.parse_args(arguments)
     configure_logging(logging.INFO)
+    gc.freeze()  # what is imported lives as long as the process, and was most of what each collection looked through
     try:
         return asyncio.run(_serve(load(options.config), options.liveness, options.metrics_port))
     except SettingsError as error:
