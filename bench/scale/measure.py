@@ -36,7 +36,8 @@ class Plan:
     """Workspaces that are made one after the other."""
     changes: int = 40
     settle_seconds: float = 30.0
-    """From the last Ready until memory is looked at, and from the last look at all until rest is."""
+    """From the last Ready until memory is looked at, from the last look at all until rest is, and from the last removal
+    until there is nothing to look at."""
 
 
 def measure(plan: Plan) -> tuple[list[Entry], dict[str, Any]]:
@@ -102,6 +103,7 @@ async def _size(plan: Plan, place: World, client: Client, size: int, *, last: bo
     found["removed_s"] = await fleet.remove(client, names)
     found["left"] = await fleet.left(client, place)
     if rested:
+        await asyncio.sleep(plan.settle_seconds)
         found["rest"] = _rest(rested, await rest.idle_percent(place))
     say(f"  removed after {found['removed_s']:.1f} s; left: {found['left'] or 'nothing'}")
     return found

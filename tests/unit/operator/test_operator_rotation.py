@@ -268,6 +268,8 @@ def test_times_are_written_as_kubernetes_writes_them_and_read_back() -> None:
     assert read_time(write_time(NOW), NOW) == NOW
     assert read_time("2026-11-23T12:04:00Z", NOW) is not None, "clocks differ"
     assert read_time("2026-11-23T12:06:00Z", NOW) is None
+    assert read_time("2026-11-23", NOW) is None, "no time without a zone"
+    assert read_time("monday", NOW) is None
 
 
 def test_a_workspace_asks_by_annotation_for_both_credentials_or_for_one() -> None:
