@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from agentos_operator import reasons
+from agentos_operator.image_names import parse_image
 from agentos_spec import find_problems
 from tests.faults.oracle import differences, final_state
 from tests.faults.world import ROUND_SECONDS, World
@@ -84,9 +85,10 @@ def _admitted(kind: str, r: Random, asking: Asking) -> list[Object]:
 
 
 def _works_in_a_workspace(body: Object) -> bool:
-    """Nothing that it names is missing."""
+    """Nothing that it names is missing, and its image is a name of one."""
     there = all(name != MISSING for name, _ in _secrets_in(body)) and "configMap" not in json.dumps(body)
-    return there and not find_problems(body)
+    image = body["spec"].get("image")
+    return there and not find_problems(body) and (image is None or parse_image(image) is not None)
 
 
 def _works_by_itself(body: Object) -> bool:

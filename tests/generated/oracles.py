@@ -29,8 +29,10 @@ RUNTIME_ALONE = (
     "is no JSON Schema that can be followed",
     "refuses them: ",
     "refuses it: ",
+    "cannot be read (FileNotFoundError)",
 )
-"""What only the constructors of a runtime can tell; it says so in its last words, and the operator in a condition."""
+"""What only a runtime can tell, from constructors or from ConfigMaps that are mounted; it says so in its last words, and
+the operator in a condition."""
 TOO_LARGE = 413
 """What is more than the API server reads at once has no field in its answer."""
 ENVIRONMENT_ALONE = ("The key of the issuer ", "AGENTOS_REDIS_")

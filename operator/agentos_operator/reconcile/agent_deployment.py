@@ -165,7 +165,7 @@ async def _run(
     step = _apply_workload(context, children, deployment, objects, found.suspension, scaled)
     workload = await attempt(aspect_type, step)
     route = await attempt(ROUTE_READY, _route(context, children, deployment, found, objects))
-    if workload.holds and not alone:
+    if (workload.holds or workload.reason == reasons.SCALED_TO_ZERO) and not alone:
         await _drop_old_config_maps(context, deployment, found.workspace, objects)
     live = await children.known_state(objects.deployment)
     scaling = await Scaling(context, children, deployment, objects.autoscaler).aspects(live, found.body)

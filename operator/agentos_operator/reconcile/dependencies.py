@@ -20,7 +20,7 @@ from agentos_operator.desired.secrets import (
     JWT_PODS_ID,
     pods_id,
 )
-from agentos_operator.image_names import is_allowed
+from agentos_operator.image_names import is_allowed, parse_image
 from agentos_operator.naming import DATABASE_SECRET, JWT_SECRET, digest, workspace_of
 from agentos_operator.reconcile.context import Context
 from agentos_operator.resources.access import Access, parse_access
@@ -165,6 +165,13 @@ def _image_problem(context: Context, deployment: AgentDeployment) -> Aspect | No
     settings, image = context.settings, deployment.image
     if image is None or image == settings.runtime_image or is_allowed(image, settings.allowed_images):
         return None
+    if parse_image(image) is None:
+        return _missing(
+            reasons.IMAGE_NOT_ALLOWED,
+            f"spec.image {image} is no reference of an image; what ran before runs on. Write one such as "
+            "registry.example.com/agents/support:1.2, or leave it out.",
+            stalled=True,
+        )
     allowed = ", ".join(settings.allowed_images) or "none but the operator's own"
     return _missing(
         reasons.IMAGE_NOT_ALLOWED,

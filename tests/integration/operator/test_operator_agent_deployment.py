@@ -90,6 +90,16 @@ def test_scaled_to_zero_it_says_so_and_serves_again_when_raised(stage: Stage, ac
     eventually(lambda: stage.child("Deployment", place, "paused")["spec"]["replicas"] == 0, "no pod is wanted")
     stage.roll_out(place, "paused")
     stage.wait_for("AgentDeployment", "paused", place, status="False", reason="ScaledToZero")
+    (old,) = stage.config_maps(place, "paused")
+    agents = [{"id": "support", "model": {"id": "openai-chat:gpt-4o"}, "instructions": ["Be brief."]}]
+    stage.api.apply(agent_deployment(place, "paused", agents=agents, replicas=0))
+
+    def only_the_new_one() -> bool:
+        stage.roll_out(place, "paused")
+        uids = [each["metadata"]["uid"] for each in stage.config_maps(place, "paused")]
+        return len(uids) == 1 and uids != [old["metadata"]["uid"]]
+
+    eventually(only_the_new_one, "the ConfigMap that no pod uses any more is gone")
     stage.api.kubectl("scale", "agd/paused", "-n", place, "--replicas=1")
     eventually(lambda: stage.child("Deployment", place, "paused")["spec"]["replicas"] == 1, "a pod is wanted")
     stage.serve(place, "paused")

@@ -46,6 +46,15 @@ def test_an_image_from_elsewhere_starts_nothing_and_says_what_is_allowed(stage: 
     stage.serve(place, name)
 
 
+@pytest.mark.parametrize("own", ["a/", "one:a:b", f"one:{'4' * 129}"])
+def test_an_image_that_is_none_is_not_told_to_be_from_elsewhere(stage: Stage, place: str, own: str) -> None:
+    name = new_name("own")
+    stage.api.apply(agent_deployment(place, name, image=own))
+    message = condition(refused(stage, place, name))["message"]
+    assert f"spec.image {own} is no reference of an image" in message
+    assert "allowedImages" not in message
+
+
 def test_an_image_of_an_allowed_place_runs(stage: Stage, place: str) -> None:
     stage.available_deployment(place.removeprefix("ws-"), "allowed", image=f"{ALLOWED}one:1")
     assert image(stage, place, "allowed") == f"{ALLOWED}one:1"
