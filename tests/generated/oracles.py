@@ -31,7 +31,7 @@ RUNTIME_ALONE = (
     "refuses it: ",
     "cannot be read (FileNotFoundError)",
 )
-"""What only a runtime can tell, from constructors or from ConfigMaps that are mounted; it says so in its last words, and
+"""What only a runtime can tell, from constructors or from mounted ConfigMaps; it says so in its last words, and
 the operator in a condition."""
 TOO_LARGE = 413
 """What is more than the API server reads at once has no field in its answer."""
