@@ -270,6 +270,7 @@ def test_times_are_written_as_kubernetes_writes_them_and_read_back() -> None:
     assert read_time("2026-11-23T12:06:00Z", NOW) is None
     assert read_time("2026-11-23", NOW) is None, "no time without a zone"
     assert read_time("monday", NOW) is None
+    assert read_time("0001-01-01T00:00:00+23:59", NOW) is None, "it could not be written back"
 
 
 def test_a_workspace_asks_by_annotation_for_both_credentials_or_for_one() -> None:
