@@ -94,7 +94,7 @@ class Leadership:
         return await self._renew_unread() or await self._look_and_take()
 
     async def _renew_unread(self) -> bool:
-        """Whether the Lease is as the last renewal left it, and was renewed: half of what leading costs is the look."""
+        """Whether the Lease is as the last renewal left it, and was renewed; a look would double the requests."""
         held, self._held = self._held, None
         if held is None:
             return False

@@ -280,7 +280,7 @@ def test_a_leader_whose_lease_was_deleted_makes_it_anew_at_once() -> None:
         await first.acquire()
         hold = asyncio.create_task(first.hold())
         server.lease = None
-        await asyncio.sleep(2 * RETRY_SECONDS)
+        await asyncio.sleep(1.5 * RETRY_SECONDS)
         assert server.holder == "a"
         assert not hold.done()
         hold.cancel()
