@@ -21,6 +21,8 @@ _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?")
 _PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LONGEST_PATH = 255
+"""Characters of a repository's path, slashes included: RepositoryNameTotalLengthMax of the same package."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def _repository(parts: list[str]) -> Repository | None:
     if host in ("index.docker.io", DOCKER_HUB):
         host, path = DOCKER_HUB, path if len(path) > 1 else ["library", *path]
     if not _HOST.fullmatch(host) or not all(_PATH.fullmatch(part) for part in path):
+        return None
+    if len("/".join(path)) > _LONGEST_PATH:
         return None
     return Repository(host, tuple(path))
 

@@ -169,7 +169,8 @@ def _image_problem(context: Context, deployment: AgentDeployment) -> Aspect | No
         return _missing(
             reasons.IMAGE_NOT_ALLOWED,
             f"spec.image {image} is no reference of an image; what ran before runs on. Write one such as "
-            "registry.example.com/agents/support:1.2, or leave it out.",
+            "registry.example.com/agents/support:1.2, with at most 255 characters from the registry to the tag, or "
+            "leave it out.",
             stalled=True,
         )
     allowed = ", ".join(settings.allowed_images) or "none but the operator's own"

@@ -47,6 +47,7 @@ REFUSED = {
     "two tags": "registry.example.com/agents/one:1:2",
     "a short digest": "registry.example.com/agents/one@sha256:aaaa",
     "two digests": "registry.example.com/agents/one" + DIGEST + DIGEST,
+    "a path that no node takes": "registry.example.com/agents/" + "a" * 250,
     "a line break": "registry.example.com/agents/one\n",
     "a letter that looks like ours": "registry.ex\u0430mple.com/agents/one",
     "a digit of another script": "registry.example.com/agents/one:\u0661",
@@ -75,6 +76,14 @@ def test_an_image_is_pulled_by_the_rules_of_its_own_tag_and_not_of_the_one_befor
 @pytest.mark.parametrize("reference", ALLOWED)
 def test_an_image_of_an_allowed_place_may_run(reference: str) -> None:
     assert is_allowed(reference, LIST)
+
+
+def test_a_path_may_be_as_long_as_a_node_takes() -> None:
+    """The registry is not counted, and what a short name leaves out is."""
+    assert parse_image("registry.example.com/" + "a" * 255 + ":1") is not None
+    assert parse_image("registry.example.com/" + "a" * 256 + ":1") is None
+    assert parse_image("a" * 247) is not None
+    assert parse_image("a" * 248) is None
 
 
 @pytest.mark.parametrize("trick", REFUSED)
