@@ -305,15 +305,22 @@ def write_spec(folder: Path, *agents: dict[str, Any], **content: Any) -> Path:
         "metadata": {"name": "support"},
         "spec": {"agents": list(agents)} | {name: value for name, value in content.items() if value},
     }
-    path.write_text(yaml.safe_dump(document))
+    write_whole(path, yaml.safe_dump(document))
     return path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """As a volume of a ConfigMap changes: another replica that starts meanwhile reads the old text or the new one."""
+    draft = path.with_name(f".{path.name}")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def pod_environ(folder: Path, database: Database, **changes: str) -> dict[str, str]:
     """The environment the operator gives a pod."""
     key = folder / "secrets" / "openai" / "api-key"
     key.parent.mkdir(parents=True, exist_ok=True)
-    key.write_text(API_KEY)
+    write_whole(key, API_KEY)
     return {
         "AGENTOS_WORKSPACE": "acme",
         "AGENTOS_DEPLOYMENT": "support",
