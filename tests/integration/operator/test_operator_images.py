@@ -46,7 +46,7 @@ def test_an_image_from_elsewhere_starts_nothing_and_says_what_is_allowed(stage: 
     stage.serve(place, name)
 
 
-@pytest.mark.parametrize("own", ["a/", "one:a:b", f"one:{'4' * 129}"])
+@pytest.mark.parametrize("own", ["a/", "one:a:b", f"one:{'4' * 129}", "a" * 256])
 def test_an_image_that_is_none_is_not_told_to_be_from_elsewhere(stage: Stage, place: str, own: str) -> None:
     name = new_name("own")
     stage.api.apply(agent_deployment(place, name, image=own))
