@@ -24,6 +24,7 @@ import pytest
 import yaml
 from psycopg import sql
 
+from local.paths import write_private
 from tests.forks import Forked, Forks
 from tests.integration.runtime import redis_server
 from tests.integration.runtime.redis_server import RedisProcess
@@ -305,22 +306,13 @@ def write_spec(folder: Path, *agents: dict[str, Any], **content: Any) -> Path:
         "metadata": {"name": "support"},
         "spec": {"agents": list(agents)} | {name: value for name, value in content.items() if value},
     }
-    write_whole(path, yaml.safe_dump(document))
-    return path
-
-
-def write_whole(path: Path, text: str) -> None:
-    """As a volume of a ConfigMap changes: another replica that starts meanwhile reads the old text or the new one."""
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(text)
-    draft.replace(path)
+    # Whole, as a volume of a ConfigMap changes: a replica that starts meanwhile reads the old text or the new one.
+    return write_private(path, yaml.safe_dump(document))
 
 
 def pod_environ(folder: Path, database: Database, **changes: str) -> dict[str, str]:
     """The environment the operator gives a pod."""
-    key = folder / "secrets" / "openai" / "api-key"
-    key.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(key, API_KEY)
+    write_private(folder / "secrets" / "openai" / "api-key", API_KEY)
     return {
         "AGENTOS_WORKSPACE": "acme",
         "AGENTOS_DEPLOYMENT": "support",
