@@ -424,6 +424,12 @@ def an_agent(model: Process) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
+def start_alone(start: Callable[..., Process]) -> Callable[..., Process]:
+    """As `start`, as a deployment of the test's own: no other runtime of the module takes its background runs."""
+    return partial(start, AGENTOS_DEPLOYMENT=f"alone-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
 def start_module() -> Callable[[list[str], Path, int], Process]:
     """Starts a module of this repository as a server."""
     return lambda arguments, log, port: Process(arguments, {}, log, port)

@@ -107,15 +107,15 @@ def test_a_background_run_outlives_its_reader_and_is_read_to_its_end(client: htt
 
 
 def test_a_run_that_was_killed_becomes_an_error_for_its_caller(
-    start: Start, alice: dict[str, str], database: Any
+    start_alone: Start, alice: dict[str, str], database: Any
 ) -> None:
-    first = start()
+    first = start_alone()
     first.wait_until("/readyz")
     run, session = in_background(first.url, alice, "wait 60 a long answer")
     eventually(lambda: status_of(database, run) == "RUNNING")
     first.process.kill()
     first.process.wait()
-    second = start()
+    second = start_alone()
     second.wait_until("/readyz")
     assert status_of(database, run) == "RUNNING"
     # What a minute without a renewed lease would do.
@@ -126,9 +126,9 @@ def test_a_run_that_was_killed_becomes_an_error_for_its_caller(
 
 
 def test_a_run_that_goes_on_is_left_alone_by_another_replica(
-    start: Start, alice: dict[str, str], database: Any
+    start_alone: Start, alice: dict[str, str], database: Any
 ) -> None:
-    first, second = start(), start()
+    first, second = start_alone(), start_alone()
     first.wait_until("/readyz")
     second.wait_until("/readyz")
     run, _ = in_background(first.url, alice, "wait 20 a long answer")
@@ -139,9 +139,9 @@ def test_a_run_that_goes_on_is_left_alone_by_another_replica(
 
 
 def test_a_run_that_was_accepted_and_not_begun_is_executed_by_the_next_process(
-    start: Start, alice: dict[str, str], database: Any
+    start_alone: Start, alice: dict[str, str], database: Any
 ) -> None:
-    first = start(limits={"concurrentRuns": 1})
+    first = start_alone(limits={"concurrentRuns": 1})
     first.wait_until("/readyz")
     running, _ = in_background(first.url, alice, "wait 60 a long answer")
     eventually(lambda: status_of(database, running) == "RUNNING")
@@ -149,15 +149,15 @@ def test_a_run_that_was_accepted_and_not_begun_is_executed_by_the_next_process(
     assert status_of(database, waiting) == "PENDING"
     first.process.kill()
     first.process.wait()
-    second = start()
+    second = start_alone()
     second.wait_until("/readyz")
     assert eventually(lambda: (s := status_of(database, waiting)) not in ("PENDING", "RUNNING") and s) == "COMPLETED"
 
 
 def test_sigterm_lets_a_background_run_finish_and_leaves_what_waits_to_the_next(
-    start: Start, alice: dict[str, str], database: Any
+    start_alone: Start, alice: dict[str, str], database: Any
 ) -> None:
-    process = start(limits={"concurrentRuns": 1})
+    process = start_alone(limits={"concurrentRuns": 1})
     process.wait_until("/readyz")
     run, _ = in_background(process.url, alice, "wait 5 a long answer")
     eventually(lambda: status_of(database, run) == "RUNNING")
@@ -165,5 +165,5 @@ def test_sigterm_lets_a_background_run_finish_and_leaves_what_waits_to_the_next(
     process.process.send_signal(signal.SIGTERM)
     assert process.process.wait(60) in (0, -signal.SIGTERM)
     assert status_of(database, run) == "COMPLETED"
-    start().wait_until("/readyz")
+    start_alone().wait_until("/readyz")
     assert eventually(lambda: (s := status_of(database, waiting)) not in ("PENDING", "RUNNING") and s) == "COMPLETED"

@@ -103,9 +103,11 @@ def with_file(url: str, headers: dict[str, str], message: str) -> dict[str, Any]
     return run
 
 
-def test_background_runs_with_files_are_not_lost_with_their_process(start: Start, token: Mint, database: Any) -> None:
+def test_background_runs_with_files_are_not_lost_with_their_process(
+    start_alone: Start, token: Mint, database: Any
+) -> None:
     headers = bearer(token())
-    first = start(limits={"concurrentRuns": 1})
+    first = start_alone(limits={"concurrentRuns": 1})
     first.wait_until("/readyz")
     running = with_file(first.url, headers, "wait 25 a long answer")
     eventually(lambda: status_of(database, running["run_id"]) == "RUNNING")
@@ -113,7 +115,7 @@ def test_background_runs_with_files_are_not_lost_with_their_process(start: Start
     assert status_of(database, waiting["run_id"]) == "PENDING"
     first.process.kill()
     first.process.wait()
-    second = start()
+    second = start_alone()
     second.wait_until("/readyz")
     eventually(lambda: status_of(database, waiting["run_id"]) == "COMPLETED")
     with httpx.Client(base_url=second.url, headers=headers, timeout=60) as client:
