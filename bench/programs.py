@@ -57,7 +57,18 @@ def plain(folder: Path, schema: Schema, model_url: str) -> Program:
         "MODEL_URL": model_url,
         "HOME": str(folder),
     }
-    arguments = ["uvicorn", "plain_agno:app", "--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
+    # Ours runs on asyncio's loop, and where the operator is installed too there is uvloop, which uvicorn prefers.
+    arguments = [
+        "uvicorn",
+        "plain_agno:app",
+        "--loop",
+        "asyncio",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--no-access-log",
+    ]
     return Program("plain", arguments, environ, port, "/health", folder / "plain.log", cwd=Path(__file__).parent)
 
 

@@ -131,6 +131,8 @@ class _Server:
                 self._application.asgi,
                 host=settings.host,
                 port=settings.port,
+                # Left to itself, uvicorn takes uvloop where something else has installed it, and no pod has it.
+                loop="asyncio",
                 http=Protocol,
                 h11_max_incomplete_event_size=LARGEST_HEAD,
                 log_config=None,

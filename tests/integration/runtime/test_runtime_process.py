@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,14 @@ def test_every_line_of_the_log_is_json(start: Start, token: Callable[..., str]) 
     assert (line["path"], line["status"]) == ("/agents/{agent_id}", 200)
     assert line["duration_ms"] > 0
     assert "planted" not in process.output.replace("planted-", "")
+
+
+def test_the_event_loop_is_that_of_a_pod(start: Start) -> None:
+    """The operator brings uvloop to where both are installed, as here; no runtime's image has it."""
+    assert find_spec("uvloop")
+    process = start()
+    process.wait_until("/readyz")
+    assert "uvloop" not in Path(f"/proc/{process.process.pid}/maps").read_text()
 
 
 def test_migrate_is_a_command_of_its_own(database: Any, start: Start) -> None:
